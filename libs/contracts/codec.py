@@ -1,0 +1,261 @@
+"""The only translator between trading terms and protobuf: `encode`, `decode`, `decode_batch`.
+
+Fields carry the same names on both sides; `Signal.stamps` and `Follow.sizing` travel flat. Money
+travels as a decimal string, instants as UTC timestamps, enums by name. A decoder never raises into
+the consumer: one bad record would lose its whole batch, so it becomes `Undecodable`.
+"""
+
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from enum import Enum
+from functools import cache
+from typing import Any, Protocol, get_args, get_origin, get_type_hints
+
+from google.protobuf.message import DecodeError, Message
+
+from libs.contracts import topics
+from libs.contracts.v1 import common_pb2, notice_pb2, order_pb2, session_pb2, signal_pb2
+from libs.trading.accounts import Account
+from libs.trading.events import BrokerUpdate, DeadLetter, Notice, OrderChanged
+from libs.trading.follows import Follow, Sizing
+from libs.trading.orders import OrderReport, OrderTerms
+from libs.trading.signals import Signal, Stamps
+
+Event = Signal | Follow | Account | BrokerUpdate | OrderChanged | Notice | DeadLetter
+
+_MESSAGE_OF: Mapping[type, type[Message]] = {
+    Signal: signal_pb2.SignalEmitted,
+    Follow: signal_pb2.FollowState,
+    Account: session_pb2.AccountState,
+    OrderReport: order_pb2.OrderReport,
+    BrokerUpdate: order_pb2.BrokerUpdate,
+    OrderChanged: order_pb2.OrderChanged,
+    OrderTerms: common_pb2.OrderTerms,
+    Notice: notice_pb2.Notice,
+    DeadLetter: notice_pb2.DeadLetter,
+}
+
+# Grouped in trading terms, flat on the wire: attribute -> (type, prefix of the wire's field names).
+_FLAT: Mapping[type, Mapping[str, tuple[type, str]]] = {
+    Signal: {"stamps": (Stamps, "")},
+    Follow: {"sizing": (Sizing, "sizing_")},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One decoded record and where it stood on the bus."""
+
+    topic: str
+    partition: int
+    offset: int
+    event: Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undecodable:
+    """A record nobody could read, whole, for the dead letters."""
+
+    topic: str
+    partition: int
+    offset: int
+    raw: bytes
+    error: str
+    key: bytes | None = None
+    headers: Mapping[str, str]
+
+
+class RawRecord(Protocol):
+    """What a Kafka consumer hands over."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Any
+
+
+class BatchMessage(Protocol):
+    raw_message: Any
+
+
+class NotUnderstood(ValueError):
+    """The bytes are not a message of this topic; the text says which field is wrong."""
+
+
+def encode(event: Event) -> bytes:
+    message = _to_message(event)
+    return message.SerializeToString()
+
+
+def decode(topic: str, raw: bytes) -> Event:
+    """Read one record. Raise `NotUnderstood` for anything that is not whole and known."""
+    kind = topics.TYPE_OF_TOPIC[topic]
+    message = _MESSAGE_OF[kind]()
+    try:
+        message.ParseFromString(raw)
+    except DecodeError as error:
+        raise NotUnderstood(f"{topic}: not protobuf: {error}") from error
+    event: Event = _from_message(kind, message)
+    return event
+
+
+async def decode_batch(message: BatchMessage) -> list[Record | Undecodable]:
+    """FastStream decoder of a batch subscriber; never raises."""
+    return [decode_record(record) for record in message.raw_message]
+
+
+def decode_record(record: RawRecord) -> Record | Undecodable:
+    place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+    raw = record.value or b""
+    try:
+        return Record(**place, event=decode(record.topic, raw))  # type: ignore[arg-type]  # three known fields
+    except NotUnderstood as error:
+        headers = {str(k): bytes(v).decode("utf-8", "replace") for k, v in record.headers or ()}
+        return Undecodable(
+            **place,  # type: ignore[arg-type]  # three known fields
+            raw=raw,
+            error=str(error),
+            key=record.key,
+            headers=headers,
+        )
+
+
+# One dataclass field to one wire field, worked out once per type.
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    path: tuple[str, ...]
+    wire_name: str
+    required: bool
+    put: Callable[[Message, str, Any], None]
+    take: Callable[[Any], Any]
+
+
+def _to_message(value: Any) -> Message:
+    message = _MESSAGE_OF[type(value)]()
+    for item in _plan(type(value)):
+        part = value
+        for name in item.path:
+            part = getattr(part, name)
+        if part is not None:
+            item.put(message, item.wire_name, part)
+    return message
+
+
+def _from_message(kind: type, message: Message) -> Any:
+    flat = _FLAT.get(kind, {})
+    values: dict[str, Any] = {}
+    groups: dict[str, dict[str, Any]] = {name: {} for name in flat}
+    for item in _plan(kind):
+        target = values if len(item.path) == 1 else groups[item.path[0]]
+        target[item.path[-1]] = _taken(kind, item, message)
+    for name, (group_kind, _) in flat.items():
+        values[name] = group_kind(**groups[name])
+    return kind(**values)
+
+
+def _taken(kind: type, item: _Field, message: Message) -> Any:
+    descriptor = message.DESCRIPTOR.fields_by_name[item.wire_name]
+    if descriptor.has_presence and not message.HasField(item.wire_name):
+        if item.required:
+            raise NotUnderstood(f"{kind.__name__}.{item.wire_name}: missing")
+        return None
+    try:
+        value = item.take(getattr(message, item.wire_name))
+    except (ValueError, InvalidOperation) as error:
+        raise NotUnderstood(f"{kind.__name__}.{item.wire_name}: {error}") from error
+    if value is None and item.required:
+        raise NotUnderstood(f"{kind.__name__}.{item.wire_name}: missing")
+    return value
+
+
+@cache
+def _plan(kind: Any) -> tuple[_Field, ...]:
+    hints = get_type_hints(kind)
+    flat = _FLAT.get(kind, {})
+    planned: list[_Field] = []
+    for item in fields(kind):
+        if item.name in flat:
+            group, prefix = flat[item.name]
+            group_hints = get_type_hints(group)
+            planned += [
+                _field((item.name, inner.name), prefix + inner.name, group_hints[inner.name])
+                for inner in fields(group)
+            ]
+        else:
+            planned.append(_field((item.name,), item.name, hints[item.name]))
+    return tuple(planned)
+
+
+def _field(path: tuple[str, ...], wire_name: str, hint: Any) -> _Field:
+    options = get_args(hint) if get_origin(hint) in {types.UnionType} else (hint,)
+    required = type(None) not in options
+    kind = next(option for option in options if option is not type(None))
+    put, take = _ways(kind)
+    return _Field(path, wire_name, required, put, take)
+
+
+_Ways = tuple[Callable[[Message, str, Any], None], Callable[[Any], Any]]
+
+
+def _ways(kind: Any) -> _Ways:
+    if is_dataclass(kind):
+        return _put_message, lambda message: _from_message(kind, message)  # type: ignore[arg-type]  # a class, not an instance
+    if get_origin(kind) is dict:
+        return _put_map, dict
+    if kind is datetime:
+        return _put_timestamp, lambda stamp: stamp.ToDatetime(tzinfo=UTC)
+    if kind is Decimal:
+        return _put_text, _finite_decimal
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return _enum_ways(kind)
+    return _put_plain, lambda value: value
+
+
+def _enum_ways(kind: type[Enum]) -> _Ways:
+    members = list(kind)  # In the order of the wire: the codec's test compares them.
+
+    def put(message: Message, name: str, value: Enum) -> None:
+        setattr(message, name, members.index(value) + 1)
+
+    def take(number: int) -> Enum | None:
+        if number == 0:
+            return None
+        if number > len(members):
+            raise ValueError(f"{number} is not a {kind.__name__}")
+        return members[number - 1]
+
+    return put, take
+
+
+def _finite_decimal(text: str) -> Decimal:
+    value = Decimal(text)
+    if not value.is_finite():
+        raise ValueError(f"{text!r} is not a number")
+    return value
+
+
+def _put_plain(message: Message, name: str, value: Any) -> None:
+    setattr(message, name, value)
+
+
+def _put_text(message: Message, name: str, value: Any) -> None:
+    setattr(message, name, str(value))
+
+
+def _put_timestamp(message: Message, name: str, value: datetime) -> None:
+    getattr(message, name).FromDatetime(value)
+
+
+def _put_map(message: Message, name: str, value: Mapping[str, str]) -> None:
+    getattr(message, name).update(value)
+
+
+def _put_message(message: Message, name: str, value: Any) -> None:
+    getattr(message, name).CopyFrom(_to_message(value))

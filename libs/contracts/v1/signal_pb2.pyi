@@ -1,0 +1,95 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from libs.contracts.v1 import common_pb2 as _common_pb2
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class SignalAction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SIGNAL_ACTION_UNSPECIFIED: _ClassVar[SignalAction]
+    SIGNAL_ACTION_PLACE: _ClassVar[SignalAction]
+    SIGNAL_ACTION_MODIFY: _ClassVar[SignalAction]
+    SIGNAL_ACTION_CANCEL: _ClassVar[SignalAction]
+    SIGNAL_ACTION_EXIT: _ClassVar[SignalAction]
+
+class SizingMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SIZING_MODE_UNSPECIFIED: _ClassVar[SizingMode]
+    SIZING_MODE_MULTIPLIER: _ClassVar[SizingMode]
+    SIZING_MODE_FIXED_QUANTITY: _ClassVar[SizingMode]
+SIGNAL_ACTION_UNSPECIFIED: SignalAction
+SIGNAL_ACTION_PLACE: SignalAction
+SIGNAL_ACTION_MODIFY: SignalAction
+SIGNAL_ACTION_CANCEL: SignalAction
+SIGNAL_ACTION_EXIT: SignalAction
+SIZING_MODE_UNSPECIFIED: SizingMode
+SIZING_MODE_MULTIPLIER: SizingMode
+SIZING_MODE_FIXED_QUANTITY: SizingMode
+
+class SignalEmitted(_message.Message):
+    __slots__ = ("signal_id", "master_id", "strategy_id", "seq", "action", "instrument", "expires_at", "accepted_at", "broker_event_at", "published_at", "parent_signal_id", "side", "product", "validity", "terms")
+    SIGNAL_ID_FIELD_NUMBER: _ClassVar[int]
+    MASTER_ID_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    INSTRUMENT_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTED_AT_FIELD_NUMBER: _ClassVar[int]
+    BROKER_EVENT_AT_FIELD_NUMBER: _ClassVar[int]
+    PUBLISHED_AT_FIELD_NUMBER: _ClassVar[int]
+    PARENT_SIGNAL_ID_FIELD_NUMBER: _ClassVar[int]
+    SIDE_FIELD_NUMBER: _ClassVar[int]
+    PRODUCT_FIELD_NUMBER: _ClassVar[int]
+    VALIDITY_FIELD_NUMBER: _ClassVar[int]
+    TERMS_FIELD_NUMBER: _ClassVar[int]
+    signal_id: str
+    master_id: str
+    strategy_id: str
+    seq: int
+    action: SignalAction
+    instrument: str
+    expires_at: _timestamp_pb2.Timestamp
+    accepted_at: _timestamp_pb2.Timestamp
+    broker_event_at: _timestamp_pb2.Timestamp
+    published_at: _timestamp_pb2.Timestamp
+    parent_signal_id: str
+    side: _common_pb2.Side
+    product: _common_pb2.Product
+    validity: _common_pb2.Validity
+    terms: _common_pb2.OrderTerms
+    def __init__(self, signal_id: _Optional[str] = ..., master_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., seq: _Optional[int] = ..., action: _Optional[_Union[SignalAction, str]] = ..., instrument: _Optional[str] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., accepted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., broker_event_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., published_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., parent_signal_id: _Optional[str] = ..., side: _Optional[_Union[_common_pb2.Side, str]] = ..., product: _Optional[_Union[_common_pb2.Product, str]] = ..., validity: _Optional[_Union[_common_pb2.Validity, str]] = ..., terms: _Optional[_Union[_common_pb2.OrderTerms, _Mapping]] = ...) -> None: ...
+
+class FollowState(_message.Message):
+    __slots__ = ("follow_id", "strategy_id", "master_id", "user_id", "account_id", "broker", "sizing_mode", "sizing_value", "from_seq", "until_seq", "paused", "version")
+    FOLLOW_ID_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
+    MASTER_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    BROKER_FIELD_NUMBER: _ClassVar[int]
+    SIZING_MODE_FIELD_NUMBER: _ClassVar[int]
+    SIZING_VALUE_FIELD_NUMBER: _ClassVar[int]
+    FROM_SEQ_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_SEQ_FIELD_NUMBER: _ClassVar[int]
+    PAUSED_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    follow_id: str
+    strategy_id: str
+    master_id: str
+    user_id: str
+    account_id: str
+    broker: str
+    sizing_mode: SizingMode
+    sizing_value: str
+    from_seq: int
+    until_seq: int
+    paused: bool
+    version: int
+    def __init__(self, follow_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., master_id: _Optional[str] = ..., user_id: _Optional[str] = ..., account_id: _Optional[str] = ..., broker: _Optional[str] = ..., sizing_mode: _Optional[_Union[SizingMode, str]] = ..., sizing_value: _Optional[str] = ..., from_seq: _Optional[int] = ..., until_seq: _Optional[int] = ..., paused: _Optional[bool] = ..., version: _Optional[int] = ...) -> None: ...

@@ -1,0 +1,54 @@
+"""Why an order waits, was never sent, or needs a person: closed lists, each with its sentence."""
+
+from enum import StrEnum
+
+
+class SkipReason(StrEnum):
+    """Why a follower got no order. Each has a sentence the follower understands."""
+
+    EXPIRED = "EXPIRED"
+    PAUSED = "PAUSED"
+    KILL = "KILL"
+    NO_CONSENT = "NO_CONSENT"
+    DISCONNECTED = "DISCONNECTED"
+    SESSION = "SESSION"
+    TOO_SMALL = "TOO_SMALL"
+    CLOSED_ELSEWHERE = "CLOSED_ELSEWHERE"
+    MASTER_CANCELLED = "MASTER_CANCELLED"
+    UNSUPPORTED = "UNSUPPORTED"
+    UNKNOWN_INSTRUMENT = "UNKNOWN_INSTRUMENT"
+
+
+SKIP_SENTENCES: dict[SkipReason, str] = {
+    SkipReason.EXPIRED: "The signal was too old to act on when your order's turn came.",
+    SkipReason.PAUSED: "Your follow was paused or had ended.",
+    SkipReason.KILL: "Trading was stopped by a kill switch.",
+    SkipReason.NO_CONSENT: "There is no valid consent for live orders at this account.",
+    SkipReason.DISCONNECTED: "The broker account is disconnected.",
+    SkipReason.SESSION: "Please re-connect your broker. Its session had ended.",
+    SkipReason.TOO_SMALL: "Your share of this order is less than one lot.",
+    SkipReason.CLOSED_ELSEWHERE: "Nothing of this strategy was left to close.",
+    SkipReason.MASTER_CANCELLED: "The master cancelled before your order was sent.",
+    SkipReason.UNSUPPORTED: "Your broker does not take this kind of order.",
+    SkipReason.UNKNOWN_INSTRUMENT: "Your broker does not list this instrument, or not clearly.",
+}
+
+
+class HoldReason(StrEnum):
+    """What a held order waits for; always bounded by its expiry."""
+
+    RATE = "RATE"
+    SESSION = "SESSION"
+    PREOPEN = "PREOPEN"
+    BREAKER = "BREAKER"
+    USER = "USER"
+    PREDECESSOR = "PREDECESSOR"
+
+
+class AttentionReason(StrEnum):
+    """Why a person must decide about an order."""
+
+    AMBIGUOUS_MATCH = "AMBIGUOUS_MATCH"
+    BOOK_UNREADABLE = "BOOK_UNREADABLE"
+    SESSION_DEAD = "SESSION_DEAD"
+    CONTRADICTION = "CONTRADICTION"

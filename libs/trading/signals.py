@@ -1,0 +1,53 @@
+"""A master's decision, before sizing."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from libs.trading.orders import OrderTerms, Product, Side, Validity
+
+
+class SignalAction(StrEnum):
+    PLACE = "PLACE"
+    MODIFY = "MODIFY"
+    CANCEL = "CANCEL"
+    EXIT = "EXIT"
+
+    @property
+    def reduces_risk(self) -> bool:
+        return self in {SignalAction.CANCEL, SignalAction.EXIT}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamps:
+    """When a signal passed each stage; UTC. Only `accepted_at` is on the database's clock."""
+
+    accepted_at: datetime
+    broker_event_at: datetime | None = None
+    published_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """One thing a master did, accepted and durable.
+
+    `seq` is gapless per master and starts at 1. `terms` stands for PLACE and MODIFY (absolute new
+    values). PLACE and EXIT name instrument, side and product; MODIFY and CANCEL name the PLACE
+    they change in `parent_signal_id` and repeat its instrument. An EXIT's `side` is the side that
+    closes; its `terms` say how (its quantity is the master's own, each follower closes what they
+    hold of this strategy).
+    """
+
+    signal_id: str
+    master_id: str
+    strategy_id: str
+    seq: int
+    action: SignalAction
+    instrument: str
+    expires_at: datetime
+    stamps: Stamps
+    parent_signal_id: str | None = None
+    side: Side | None = None
+    product: Product | None = None
+    validity: Validity = Validity.DAY
+    terms: OrderTerms | None = None

@@ -1,0 +1,1 @@
+"""One folder is one process that can be deployed and scaled alone."""

@@ -3,10 +3,12 @@
 BrokerError
 +- NotProcessed        proof that the broker did nothing: may be tried again
 |  +- NotSent          no byte left this machine
+|  |  +- WrongEnvironment  a paper account and a live address met, or the reverse
 |  +- SessionExpired   log in first
 |  +- RateLimited      wait `retry_after_s` first
 |  +- LoginRefused     the broker refused this login; its own words
 +- OutcomeUnknown      the broker may have the order: look it up, never resend
+   +- AmbiguousMatch   several orders carry one tag of ours: a person decides
 
 A refused order is no error: it is a report with status REJECTED. Reads (book, funds, profile)
 raise the same errors; for them `OutcomeUnknown` only means that the answer could not be read.
@@ -23,6 +25,10 @@ class NotProcessed(BrokerError):
 
 class NotSent(NotProcessed):
     """No byte of the request left this machine."""
+
+
+class WrongEnvironment(NotSent, ValueError):
+    """A paper address where a live one belongs, or the reverse. Refused before any connection."""
 
 
 class SessionExpired(NotProcessed):
@@ -50,3 +56,7 @@ class LoginRefused(NotProcessed):
 
 class OutcomeUnknown(BrokerError):
     """The broker may have acted. Look it up; never send again."""
+
+
+class AmbiguousMatch(OutcomeUnknown):
+    """Several orders at the broker carry one tag of ours: a person decides which is the order."""

@@ -9,22 +9,19 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from libs.brokers.errors import WrongEnvironment
 from libs.brokers.protocol import (
+    LOOPBACK,
     AccountReader,
     BrokerAddresses,
     BrokerLogin,
+    Egress,
     InstrumentBook,
     OrderFeed,
     OrderGateway,
 )
 from libs.trading.accounts import Environment
 from libs.trading.orders import OrderType, Product, Validity
-
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-
-
-class WrongEnvironment(ValueError):
-    """A paper address where a live one belongs, or the reverse."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +32,9 @@ class BrokerManifest:
     as paths below the simulator's address. Doors are "module:factory" inside the broker's folder;
     each factory takes one `BrokerAddresses`. `tags_echoed` says that the order book carries our
     tag. `field_encryption` is how credentials are sealed. `credential_fields` are what a login
-    stores. `refused_before_processing_confirmed` says that the broker's session and rate refusals
-    come before an order is processed (transition 9).
+    stores. `login_reply_fields` are the parameters of the callback that `exchange` reads; a
+    refusal brings only some of them. `refused_before_processing_confirmed` says that the broker's
+    session and rate refusals come before an order is processed (transition 9).
     """
 
     name: str
@@ -68,11 +66,20 @@ class BrokerManifest:
     login_reply_fields: tuple[str, ...] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
 
-    def addresses(self, environment: Environment, simulator_url: str | None) -> BrokerAddresses:
-        """Choose the address set by environment. Raise `WrongEnvironment` rather than mix them."""
+    def addresses(
+        self,
+        environment: Environment,
+        simulator_url: str | None,
+        egress: Mapping[str, Egress] | None = None,
+    ) -> BrokerAddresses:
+        """Choose the address set by environment. Raise `WrongEnvironment` rather than mix them.
+
+        `egress` are the profiles a session may name; a profile not among them is never replaced.
+        """
+        egress = egress or {}
         if environment is Environment.LIVE:
-            return BrokerAddresses(environment=environment, urls=self.live_urls)
-        if simulator_url is None or urlsplit(simulator_url).hostname not in _LOOPBACK | {
+            return BrokerAddresses(environment=environment, urls=self.live_urls, egress=egress)
+        if simulator_url is None or urlsplit(simulator_url).hostname not in LOOPBACK | {
             f"simulator-{self.name.replace('_', '-')}"
         }:
             raise WrongEnvironment(
@@ -84,7 +91,7 @@ class BrokerManifest:
             f"{base.netloc}{path}"
             for role, path in self.paper_paths.items()
         }
-        return BrokerAddresses(environment=environment, urls=urls)
+        return BrokerAddresses(environment=environment, urls=urls, egress=egress)
 
     def login(self, addresses: BrokerAddresses) -> BrokerLogin:
         door: BrokerLogin = self._door(self.open_login)(addresses)

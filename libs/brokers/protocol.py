@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
+from urllib.parse import urlsplit
 
+from libs.brokers.errors import WrongEnvironment
 from libs.trading.accounts import Environment
 from libs.trading.instruments import Instrument
 from libs.trading.orders import (
@@ -20,6 +22,8 @@ from libs.trading.orders import (
     Position,
     Profile,
 )
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,12 +80,18 @@ class BrokerLogin(Protocol):
 
 
 class OrderGateway(Protocol):
-    """Orders of one broker. Writes follow the error tree to the letter (errors.py)."""
+    """Orders of one broker. Writes follow the error tree to the letter (errors.py).
+
+    `not_after` is an instant of `time.monotonic()`: later than that no write is begun and
+    `NotSent` is raised. Callers set it to two seconds after they committed the row.
+    """
 
     async def warm(self, sessions: Sequence[BrokerSession]) -> None:
         """Open connections ahead of the first order. Never raises for an unreachable broker."""
 
-    async def place_order(self, session: BrokerSession, intent: OrderIntent) -> OrderReport:
+    async def place_order(
+        self, session: BrokerSession, intent: OrderIntent, *, not_after: float | None = None
+    ) -> OrderReport:
         """Send one order, once.
 
         Return a report when the broker answered, even with a rejection. Raise `NotProcessed`
@@ -90,17 +100,39 @@ class OrderGateway(Protocol):
         """
 
     async def modify_order(
-        self, session: BrokerSession, broker_order_id: str, intent: OrderIntent
+        self,
+        session: BrokerSession,
+        broker_order_id: str,
+        intent: OrderIntent,
+        *,
+        not_after: float | None = None,
     ) -> OrderReport:
-        """Set the absolute terms of `intent`. Errors as `place_order`; ACKED means accepted."""
+        """Set the absolute terms of `intent`. Errors as `place_order`.
+
+        The report is about this request: ACKED means that it was accepted, REJECTED (with a
+        `code`) that it was refused and the order is as before. When the broker says the order is
+        already over, the report is the order's own, read from the book, and has no `code`.
+        """
 
     async def cancel_order(
-        self, session: BrokerSession, broker_order_id: str, intent: OrderIntent
+        self,
+        session: BrokerSession,
+        broker_order_id: str,
+        intent: OrderIntent,
+        *,
+        not_after: float | None = None,
     ) -> OrderReport:
-        """Ask for a cancel. CANCELLED or FILLED when the broker says it is already over."""
+        """Ask for a cancel. The report reads as that of `modify_order`.
+
+        ACKED: accepted, the feed or the book tells what became of it. CANCELLED, FILLED, LAPSED
+        without a `code`: it was already over.
+        """
 
     async def find_order(self, session: BrokerSession, client_order_id: str) -> OrderReport | None:
-        """Look one order up by our tag. None means "not in the book now", not "never placed"."""
+        """Look one order up by our tag. None means "not in the book now", not "never placed".
+
+        Raise `AmbiguousMatch` when several orders carry it.
+        """
 
     async def order_book(self, session: BrokerSession) -> list[OrderReport]:
         """Every order of the account today, ours and foreign, complete or an error."""
@@ -146,8 +178,48 @@ class InstrumentBook(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Egress:
+    """One way out for order writes: a source address of this machine or a proxy, never both."""
+
+    source_address: str | None = None
+    proxy_url: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if (self.source_address is None) == (self.proxy_url is None):
+            raise ValueError("an egress profile is a source address or a proxy, exactly one")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerAddresses:
-    """Where a broker is, by role (`api`, `order_feed`, …), chosen by the account's environment."""
+    """Where a broker is, by role (`api`, `order_feed`, …), chosen by the account's environment.
+
+    Live is TLS to a public name, paper is loopback or a simulator's own host: nothing else can be
+    built. `egress` are the profiles by name; a session without one leaves from the machine's own
+    address.
+    """
 
     environment: Environment
     urls: Mapping[str, str]
+    egress: Mapping[str, Egress] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for role, url in self.urls.items():
+            if not _belongs(self.environment, url):
+                raise WrongEnvironment(f"{role}: {url!r} is no {self.environment} address")
+
+    def admit(self, session: BrokerSession) -> None:
+        """Raise `WrongEnvironment` for a session of the other environment."""
+        if session.environment is not self.environment:
+            raise WrongEnvironment(
+                f"a {session.environment} session of account {session.account_id} at "
+                f"{self.environment} addresses"
+            )
+
+
+def _belongs(environment: Environment, url: str) -> bool:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if environment is Environment.PAPER:
+        return host in LOOPBACK or host.startswith("simulator-")
+    # Compiled-in names only: a name has a dot and does not end in a digit, an address does.
+    return parts.scheme in {"https", "wss"} and "." in host and not host[-1].isdigit()

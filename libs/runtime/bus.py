@@ -1,0 +1,146 @@
+"""Kafka as the services use it: safe defaults spelled out, bounded publishing."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordTooLargeError
+from aiokafka.structs import RecordMetadata
+from faststream import AckPolicy
+from faststream.exceptions import FastStreamException
+from faststream.kafka import KafkaBroker as KafkaBus
+from faststream.kafka.prometheus import KafkaPrometheusMiddleware
+from prometheus_client import REGISTRY
+
+from libs.runtime.bus_link import KafkaLink
+from libs.runtime.bus_reader import PartitionsDiffer, TopicReader, check_partitions
+from libs.runtime.outbox import BusUnavailable, NotPublishable, OutboxMessage
+from libs.runtime.settings import KafkaSettings
+
+__all__ = [
+    "SUBSCRIBE",
+    "BusUnavailable",
+    "KafkaBus",
+    "KafkaLink",
+    "NotPublishable",
+    "PartitionsDiffer",
+    "Publisher",
+    "TopicReader",
+    "check_partitions",
+    "open_bus",
+]
+
+# Splat into every subscriber. FastStream's own defaults acknowledge before the handler runs, start
+# at the latest offset, wait 200 ms for a batch and stall a slow partition for 500 ms (measured).
+SUBSCRIBE: dict[str, Any] = {
+    "batch": True,
+    "max_records": 500,
+    "batch_timeout_ms": 5,
+    "fetch_max_wait_ms": 100,
+    "session_timeout_ms": 6000,
+    "heartbeat_interval_ms": 500,
+    "auto_offset_reset": "earliest",
+    "ack_policy": AckPolicy.MANUAL,
+    # Only ranges keep the partitions of several topics together.
+    "partition_assignment_strategy": [RangePartitionAssignor],
+}
+
+_REQUEST_TIMEOUT_MS = 10_000
+
+
+def open_bus(settings: KafkaSettings, *, client_id: str) -> KafkaBus:
+    """Describe the bus; nothing connects before it is started (see `KafkaLink`)."""
+    return KafkaBus(
+        settings.kafka_bootstrap_servers.split(","),
+        client_id=client_id,
+        acks="all",
+        enable_idempotence=True,
+        linger_ms=1,
+        max_batch_size=262_144,
+        request_timeout_ms=_REQUEST_TIMEOUT_MS,
+        graceful_timeout=20,
+        apply_types=False,
+        allow_auto_create_topics=False,
+        middlewares=[_metrics()],
+        logger=logging.getLogger("faststream"),
+        log_level=logging.DEBUG,
+    )
+
+
+@cache
+def _metrics() -> KafkaPrometheusMiddleware:
+    # One for the process: its names can be registered only once.
+    return KafkaPrometheusMiddleware(
+        registry=REGISTRY, app_name="lockstep", metrics_prefix="lockstep_bus"
+    )
+
+
+class Publisher:
+    """Publishes and waits for the confirmation, always bounded by `timeout_s`."""
+
+    def __init__(self, bus: KafkaBus, *, timeout_s: float = 5.0) -> None:
+        self._bus = bus
+        self._timeout_s = timeout_s
+        self._in_doubt = False
+
+    async def publish(
+        self,
+        topic: str,
+        *,
+        key: str,
+        partition: int,
+        payload: bytes,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Return when confirmed. Raise `BusUnavailable` or `NotPublishable`."""
+        message = OutboxMessage(
+            topic=topic, key=key, partitions=(partition,), payload=payload, headers=headers or {}
+        )
+        await self.publish_many([message])
+
+    async def publish_many(self, messages: Sequence[OutboxMessage]) -> None:
+        """Publish all at once. Raise `BusUnavailable`, or `NotPublishable` once the rest stands."""
+        await self._ask_first()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                refused = await self._send_and_wait(messages)
+        except (KafkaError, FastStreamException, TimeoutError, OSError) as error:
+            self._in_doubt = True
+            raise BusUnavailable(f"{type(error).__name__}: {error}".rstrip(": ")) from error
+        if refused:
+            raise NotPublishable(refused)
+
+    async def _ask_first(self) -> None:
+        # What timed out stays in the producer's buffer and goes out when Kafka is back. Without
+        # this question each repetition of an outbox would lie there once more.
+        if self._in_doubt and not await self._bus.ping(timeout=1.0):
+            raise BusUnavailable("Kafka does not answer")
+        self._in_doubt = False
+
+    async def _send_and_wait(self, messages: Sequence[OutboxMessage]) -> dict[int, str]:
+        refused: dict[int, str] = {}
+        waiting: list[asyncio.Future[RecordMetadata]] = []
+        for at, message in enumerate(messages):
+            for partition in message.partitions:
+                try:
+                    waiting.append(await self._send(message, partition))
+                except (MessageSizeTooLargeError, RecordTooLargeError, AssertionError) as error:
+                    # aiokafka asserts that a partition exists.
+                    refused[at] = f"{type(error).__name__}: {error}"
+        await asyncio.gather(*waiting)
+        return refused
+
+    async def _send(
+        self, message: OutboxMessage, partition: int
+    ) -> "asyncio.Future[RecordMetadata]":
+        return await self._bus.publish(
+            message.payload,
+            message.topic,
+            key=message.key.encode(),
+            partition=partition,
+            headers=dict(message.headers),
+            no_confirm=True,
+        )

@@ -1,0 +1,104 @@
+"""Starts a bus in the background and keeps trying: a process is up, and says so, without Kafka."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Self
+
+import structlog
+from aiokafka.errors import KafkaError
+from faststream.exceptions import FastStreamException
+from faststream.kafka import KafkaBroker as KafkaBus
+
+from libs.runtime.bus_reader import PartitionsDiffer
+from libs.runtime.outbox import BusUnavailable
+from libs.runtime.postgres import UNREACHABLE
+
+log = structlog.get_logger()
+
+_BACKOFF_FIRST_S = 0.2
+_BACKOFF_MAX_S = 5.0
+_STOP_S = 25.0
+
+
+def stop_this_process(error: PartitionsDiffer) -> None:
+    """SIGTERM to ourselves: the supervisor sees a process that refused to start."""
+    signal.raise_signal(signal.SIGTERM)
+
+
+class KafkaLink:
+    """`async with KafkaLink(bus, prepare=...)`: returns at once, `started` turns true later.
+
+    `prepare` runs before each attempt (check the partitions there). `PartitionsDiffer` ends the
+    process through `refuse`; every other failure is tried again with backoff.
+    """
+
+    def __init__(
+        self,
+        bus: KafkaBus,
+        *,
+        prepare: Callable[[], Awaitable[object]] | None = None,
+        refuse: Callable[[PartitionsDiffer], None] = stop_this_process,
+    ) -> None:
+        self._bus = bus
+        self._prepare = prepare
+        self._refuse = refuse
+        self._starting: asyncio.Task[None] | None = None
+        self._is_started = asyncio.Event()
+
+    @property
+    def started(self) -> bool:
+        return self._is_started.is_set()
+
+    async def __aenter__(self) -> Self:
+        self._starting = asyncio.create_task(self._keep_starting(), name="kafka-link")
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.wait([self._starting])
+        self._is_started.clear()
+        await self._stop_bus()
+
+    async def ready(self) -> bool:
+        """Say whether the bus is started and Kafka answers now."""
+        return self.started and await self._bus.ping(timeout=1.0)
+
+    async def wait_started(self, timeout_s: float = 60) -> None:
+        """Raise `TimeoutError` when the bus is not started by then."""
+        async with asyncio.timeout(timeout_s):
+            await self._is_started.wait()
+
+    async def _keep_starting(self) -> None:
+        failures = 0
+        while not self.started:
+            try:
+                if self._prepare is not None:
+                    await self._prepare()
+                await self._bus.start()
+                self._is_started.set()
+            except PartitionsDiffer as error:
+                log.critical("partitions_differ", error=str(error))
+                self._refuse(error)
+                return
+            except (KafkaError, FastStreamException, BusUnavailable, *UNREACHABLE) as error:
+                failures += 1
+                log.warning("kafka_awaited", failures=failures, error=str(error))
+                # Half a start leaves clients open; a second start would double them.
+                await self._stop_bus()
+                await asyncio.sleep(min(_BACKOFF_FIRST_S * 2 ** min(failures, 10), _BACKOFF_MAX_S))
+        log.info("kafka_started", failures=failures)
+
+    async def _stop_bus(self) -> None:
+        try:
+            async with asyncio.timeout(_STOP_S):
+                await self._bus.stop()
+        except (KafkaError, FastStreamException, TimeoutError, OSError) as error:
+            log.warning("kafka_stop_incomplete", error=str(error))

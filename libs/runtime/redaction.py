@@ -1,0 +1,93 @@
+"""The net under the logs: masks values under telling keys and text that looks like a secret."""
+
+import re
+from collections.abc import Mapping
+from itertools import pairwise
+
+from structlog.typing import EventDict, WrappedLogger
+
+MASK = "***"
+
+_DEPTH_MAX = 6
+_TEXT_MAX = 16_000
+_SECRET_WORDS = {
+    "authorization",
+    "cookie",
+    "cookies",
+    "credential",
+    "credentials",
+    "dsn",
+    "jwt",
+    "otp",
+    "passphrase",
+    "passwd",
+    "password",
+    "pin",
+    "secret",
+    "secrets",
+    "token",
+    "tokens",
+    "totp",
+}
+_SECRET_PAIRS = {("api", "key"), ("auth", "code"), ("encryption", "key"), ("private", "key")}
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_LOOKS_SECRET = re.compile(
+    "|".join(
+        (
+            r"eyJ[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*)?",  # JWT
+            r"lsk_[\w-]{6,}",  # our API keys
+            r"gAAAA[\w-]{20,}(?:=|%3D){0,2}",  # Fernet
+            r"v1\.[a-z0-9-]+\.[0-9a-f]{8}\.[\w-]{16,}=*",  # sealed by our vault
+            r"(?:ZXlK|bHNrX|Z0FBQU)[\w+/-]{12,}(?:=|%3D){0,2}",  # the same, once more in base64
+        )
+    )
+)
+_USER_INFO = re.compile(r"(?P<head>[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s/@]+(?=@)", re.IGNORECASE)
+_BEARER = re.compile(r"(?P<head>\b(?:bearer|basic)\s+)[\w.~+/:=-]{6,}", re.IGNORECASE)
+_ASSIGNED = re.compile(
+    r"(?P<head>\b[\w-]*(?:token|secret|password|passwd|api_?key|auth_?code|totp|cookie|authorization)"
+    r"[\w-]*[\"']?\s*[:=]\s*[\"']?)(?!\*\*\*)[^\s\"',;&)}\]]+",
+    re.IGNORECASE,
+)
+_PIN = re.compile(r"(?P<head>\bpin[\"']?\s*[:=]\s*[\"']?)[^\s\"',;&)}\]]+", re.IGNORECASE)
+
+
+def redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Mask an event; a structlog processor that works on copies."""
+    return {key: _value_under(str(key), value, 0) for key, value in event.items()}
+
+
+def redact_text(text: str) -> str:
+    """Mask what looks like a secret in a sentence, a traceback or a URL."""
+    text = _LOOKS_SECRET.sub(MASK, text[:_TEXT_MAX])
+    for pattern in (_BEARER, _USER_INFO, _ASSIGNED, _PIN):
+        text = pattern.sub(rf"\g<head>{MASK}", text)
+    return text
+
+
+def is_secret_key(key: str) -> bool:
+    words = [word.lower() for word in _WORDS.findall(key)]
+    if key.lower() in {"apikey", "authcode"} or not _SECRET_WORDS.isdisjoint(words):
+        return True
+    return any(pair in _SECRET_PAIRS for pair in pairwise(words))
+
+
+def _value_under(key: str, value: object, depth: int) -> object:
+    if value is not None and not isinstance(value, bool) and is_secret_key(key):
+        return MASK
+    return _masked(value, depth)
+
+
+def _masked(value: object, depth: int) -> object:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, str):
+        return redact_text(value)
+    if depth >= _DEPTH_MAX:
+        return "…"
+    if isinstance(value, Mapping):
+        return {str(key): _value_under(str(key), item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_masked(item, depth + 1) for item in value]
+    # Bytes, dataclasses, errors: only their text, and that masked.
+    return redact_text(str(value))

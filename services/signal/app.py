@@ -1,0 +1,133 @@
+"""Wiring of the signal service: ledger, bus, outbox, identities, routes."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import asyncpg
+import httpx
+import structlog
+from fastapi import FastAPI
+
+from libs.contracts import topics
+from libs.runtime.bus import KafkaLink, Publisher, check_partitions, open_bus
+from libs.runtime.health import health_router
+from libs.runtime.identity import Identities
+from libs.runtime.outbox import OutboxRelay, Publishes
+from libs.runtime.postgres import database_ready, open_pool
+from libs.runtime.problems import install_problem_handlers
+from libs.runtime.redis import open_redis
+from services.signal.backlog import Backlog
+from services.signal.flow import SignalFlow
+from services.signal.publication import Publication
+from services.signal.repository import SCHEMA, SignalRepository
+from services.signal.routes import router
+from services.signal.settings import SignalSettings
+
+log = structlog.get_logger()
+
+_POOL_CLOSE_S = 5
+_WRITTEN_TOPICS = (topics.SIGNALS, topics.FOLLOW_EVENTS)
+
+
+def build_app(settings: SignalSettings, *, publisher: Publishes | None = None) -> FastAPI:
+    """Wire the service. `publisher` stands in for Kafka's in tests of its failures."""
+
+    @asynccontextmanager
+    async def connected(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            pool = await _opened_pool(stack, settings)
+            await _wire(app, stack, settings, pool, publisher)
+            yield
+
+    async def ready() -> dict[str, bool]:
+        # Without Kafka signals are taken all the same, so it does not count here.
+        return {"postgres": await database_ready(app.state.pool)}
+
+    app = FastAPI(title="Lockstep signal", lifespan=connected)
+    install_problem_handlers(app)
+    app.include_router(router)
+    app.include_router(health_router(ready))
+    return app
+
+
+async def _wire(
+    app: FastAPI,
+    stack: AsyncExitStack,
+    settings: SignalSettings,
+    pool: asyncpg.Pool,
+    publisher: Publishes | None,
+) -> None:
+    repository = SignalRepository(pool)
+    bus = open_bus(settings, client_id="signal")
+    relay = OutboxRelay(pool, SCHEMA, publisher or Publisher(bus))
+    publication = Publication(relay.publish_now)
+    backlog = Backlog(repository.waiting_rows, settings.backlog_max)
+
+    async def same_partitions() -> int:
+        return await check_partitions(settings.kafka_bootstrap_servers, pool, _WRITTEN_TOPICS)
+
+    app.state.pool = pool
+    app.state.repository = repository
+    app.state.identities = await _identities(stack, settings)
+    app.state.flow = SignalFlow(
+        ledger=repository,
+        backlog=backlog,
+        publication=publication,
+        partitions=await repository.partitions(),
+    )
+    await stack.enter_async_context(KafkaLink(bus, prepare=same_partitions))
+    _keep(stack, relay.run(), "outbox-relay")
+    _keep(stack, backlog.watch(), "backlog")
+    _keep(stack, publication.run(), "publication")
+    stack.push_async_callback(publication.drain)
+
+
+async def _identities(stack: AsyncExitStack, settings: SignalSettings) -> Identities:
+    redis = open_redis(settings.redis_url)
+    stack.push_async_callback(redis.aclose)
+    http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
+    return Identities(
+        redis,
+        settings.auth_url,
+        settings.internal_service_token,
+        http,
+        environment_name=settings.environment_name,
+    )
+
+
+async def _opened_pool(stack: AsyncExitStack, settings: SignalSettings) -> asyncpg.Pool:
+    pool = await open_pool(
+        settings.postgres_dsn.get_secret_value(),
+        max_size=settings.postgres_pool_max,
+        application_name="signal",
+    )
+    stack.push_async_callback(_close, pool)
+    return pool
+
+
+async def _close(pool: asyncpg.Pool) -> None:
+    try:
+        async with asyncio.timeout(_POOL_CLOSE_S):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
+
+
+def _keep(stack: AsyncExitStack, work: Coroutine[object, object, None], name: str) -> None:
+    """Run `work` until the stack closes; if it dies, the process stops rather than limps."""
+
+    def stop_if_dead(task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.critical("background_task_died", task=name, exc_info=error)
+            signal.raise_signal(signal.SIGTERM)
+
+    async def cancel() -> None:
+        task.cancel()
+        await asyncio.wait([task])
+
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(stop_if_dead)
+    stack.push_async_callback(cancel)

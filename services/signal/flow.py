@@ -1,0 +1,218 @@
+"""From a master's wish to a signal on the bus, from a follower's to a follow with exact borders."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+from structlog.contextvars import bind_contextvars
+from uuid_utils import uuid7
+
+from libs.runtime.outbox import OutboxMessage
+from libs.trading.follows import Follow, Sizing
+from libs.trading.signals import Signal, SignalAction
+from services.signal import refusals
+from services.signal.following import begun, changed, check_account, ended
+from services.signal.metrics import ACCEPTED
+from services.signal.proposal import Proposal, check, check_parent, signal_of
+from services.signal.records import (
+    OwnAccount,
+    Standing,
+    StoredFollow,
+    Strategy,
+    follow_message,
+    signal_message,
+)
+from services.signal.sizing import check_sizing
+
+log = structlog.get_logger()
+
+
+class Counter(Protocol):
+    """One master's line of signals, locked: nobody else counts or draws borders meanwhile."""
+
+    last_seq: int
+
+    async def standing(
+        self, *, strategy_id: str, idempotency_key: str, parent_signal_id: str | None
+    ) -> Standing: ...
+
+    async def write_signal(
+        self, signal: Signal, *, idempotency_key: str, request_hash: bytes, message: OutboxMessage
+    ) -> list[int]: ...
+
+    async def running_follow_id(self, strategy_id: str, account_id: str) -> str | None: ...
+
+    async def follow(self, follow_id: str) -> StoredFollow: ...
+
+    async def write_new_follow(
+        self, follow: Follow, message: OutboxMessage
+    ) -> tuple[StoredFollow, list[int]]: ...
+
+    async def write_follow(
+        self, follow: Follow, message: OutboxMessage
+    ) -> tuple[StoredFollow, list[int]]: ...
+
+
+class Ledger(Protocol):
+    """What must be known before the lock is taken, and the lock itself."""
+
+    def locked(self, master_id: str) -> AbstractAsyncContextManager[Counter | None]: ...
+
+    async def strategy(self, strategy_id: str) -> Strategy | None: ...
+
+    async def account_of(self, user_id: str, account_id: str) -> OwnAccount | None: ...
+
+    async def follow_of(self, user_id: str, follow_id: str) -> StoredFollow | None: ...
+
+
+class Backlog(Protocol):
+    def refuses(self, action: SignalAction) -> bool: ...
+
+    def grew(self, rows: int) -> None: ...
+
+
+class Publication(Protocol):
+    def start(self, outbox_ids: Sequence[int]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalFlow:
+    ledger: Ledger
+    backlog: Backlog
+    publication: Publication
+    partitions: int
+
+    async def accept(
+        self, master_id: str, proposal: Proposal, *, idempotency_key: str, request_hash: bytes
+    ) -> Signal:
+        """Make a proposal durable, then start its way to every shard. Repeating changes nothing."""
+        check(proposal)
+        async with self.ledger.locked(master_id) as counter:
+            if counter is None:
+                raise refusals.strategy_not_yours()
+            standing = await counter.standing(
+                strategy_id=proposal.strategy_id,
+                idempotency_key=idempotency_key,
+                parent_signal_id=proposal.parent_signal_id,
+            )
+            if standing.earlier:
+                if standing.earlier.request_hash != request_hash:
+                    raise refusals.key_reused()
+                return standing.earlier.signal
+            self._admit(proposal, standing)
+            signal = signal_of(
+                proposal,
+                signal_id=str(uuid7()),
+                master_id=master_id,
+                seq=counter.last_seq + 1,
+                accepted_at=standing.at,
+                parent=standing.parent,
+            )
+            outbox_ids = await counter.write_signal(
+                signal,
+                idempotency_key=idempotency_key,
+                request_hash=request_hash,
+                message=signal_message(signal, self.partitions),
+            )
+        self._publish(outbox_ids)
+        _note(signal)
+        return signal
+
+    async def follow(
+        self, user_id: str, *, strategy_id: str, account_id: str, sizing: Sizing
+    ) -> StoredFollow:
+        """Begin a follow: it covers what the master emits after this moment."""
+        check_sizing(sizing)
+        strategy = await self.ledger.strategy(strategy_id)
+        if strategy is None:
+            raise refusals.strategy_unknown()
+        if strategy.master_id == user_id:
+            raise refusals.own_strategy()
+        account = check_account(await self.ledger.account_of(user_id, account_id))
+        async with self.ledger.locked(strategy.master_id) as counter:
+            if counter is None:
+                raise refusals.strategy_unknown()
+            running = await counter.running_follow_id(strategy_id, account_id)
+            if running:
+                raise refusals.already_following(running)
+            follow = begun(
+                str(uuid7()),
+                user_id,
+                strategy=strategy,
+                account=account,
+                sizing=sizing,
+                last_seq=counter.last_seq,
+            )
+            stored, outbox_ids = await counter.write_new_follow(
+                follow, follow_message(follow, self.partitions)
+            )
+        self._publish(outbox_ids)
+        log.info("follow_begun", follow_id=follow.follow_id, from_seq=follow.from_seq)
+        return stored
+
+    async def change_follow(
+        self, user_id: str, follow_id: str, *, sizing: Sizing | None, paused: bool | None
+    ) -> StoredFollow:
+        """Take on new rules at once; nothing happens when they are the present ones."""
+        if sizing:
+            check_sizing(sizing)
+        return await self._change(
+            user_id, follow_id, lambda follow, _: changed(follow, sizing=sizing, paused=paused)
+        )
+
+    async def end_follow(self, user_id: str, follow_id: str) -> StoredFollow:
+        """End a follow after the master's last signal. Ending twice is the same as once."""
+        return await self._change(user_id, follow_id, ended)
+
+    async def _change(
+        self, user_id: str, follow_id: str, change: Callable[[Follow, int], Follow]
+    ) -> StoredFollow:
+        own = await self.ledger.follow_of(user_id, follow_id)
+        if own is None:
+            raise refusals.follow_unknown()
+        async with self.ledger.locked(own.follow.master_id) as counter:
+            if counter is None:
+                raise refusals.follow_unknown()
+            # Read again: only what is seen under the lock may be built upon.
+            stored = await counter.follow(follow_id)
+            follow = change(stored.follow, counter.last_seq)
+            if follow == stored.follow:
+                return stored
+            stored, outbox_ids = await counter.write_follow(
+                follow, follow_message(follow, self.partitions)
+            )
+        self._publish(outbox_ids)
+        log.info(
+            "follow_changed",
+            follow_id=follow_id,
+            version=follow.version,
+            paused=follow.paused,
+            until_seq=follow.until_seq,
+        )
+        return stored
+
+    def _admit(self, proposal: Proposal, standing: Standing) -> None:
+        if not standing.owns_strategy:
+            raise refusals.strategy_not_yours()
+        check_parent(proposal, standing.parent)
+        if self.backlog.refuses(proposal.action):
+            raise refusals.backlog_full(proposal.action)
+
+    def _publish(self, outbox_ids: Sequence[int]) -> None:
+        self.backlog.grew(len(outbox_ids))
+        self.publication.start(outbox_ids)
+
+
+def _note(signal: Signal) -> None:
+    bind_contextvars(signal_id=signal.signal_id)
+    ACCEPTED.labels(signal.action.value).inc()
+    log.info(
+        "signal_accepted",
+        master_id=signal.master_id,
+        strategy_id=signal.strategy_id,
+        seq=signal.seq,
+        action=signal.action.value,
+        instrument=signal.instrument,
+    )

@@ -1,0 +1,1 @@
+"""The topics of Lockstep as data, and the program that creates them."""

@@ -1,0 +1,1 @@
+"""The whole stack on one machine: servers, simulators and services under one supervisor."""

@@ -1,0 +1,73 @@
+"""What a person sees while the stack starts: one line per step, with a spinner and its time."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn
+
+from deploy.local.problems import Problem
+
+
+class Screen:
+    """Steps may run at the same time. Without a terminal each one is a plain line when it ends."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        # Standard output belongs to results (addresses as JSON): progress goes beside it.
+        self.console = console or Console(stderr=True, highlight=False)
+        self._progress = Progress(
+            SpinnerColumn(finished_text="[green]✓[/]"),
+            TextColumn("{task.description:<22}"),
+            TextColumn("[dim]{task.fields[note]}[/]"),
+            console=self.console,
+        )
+        self._lock = Lock()
+        self._began: dict[str, tuple[TaskID, float]] = {}
+
+    def __enter__(self) -> Self:
+        if self.console.is_terminal:
+            self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        self.begin(name)
+        yield
+        self.end(name)
+
+    def begin(self, name: str, note: str = "") -> None:
+        with self._lock:
+            task = self._progress.add_task(name, total=1, note=note)
+            self._began[name] = (task, time.monotonic())
+
+    def note(self, name: str, note: str) -> None:
+        with self._lock:
+            self._progress.update(self._began[name][0], note=note)
+
+    def end(self, name: str, note: str = "") -> None:
+        with self._lock:
+            task, began = self._began[name]
+            words = f"{time.monotonic() - began:.1f} s{f', {note}' if note else ''}"
+            self._progress.update(task, completed=1, note=words)
+            if not self.console.is_terminal:
+                self.console.print(f"✓ {name:<22} {words}", soft_wrap=True)
+
+    def say(self, line: str) -> None:
+        self.console.print(line, soft_wrap=True)
+
+    def problem(self, problem: Problem) -> None:
+        self.console.print("[red]✗[/]", end=" ")
+        # A path or a log line may hold brackets: those are no markup.
+        self.console.print(str(problem), markup=False, soft_wrap=True)

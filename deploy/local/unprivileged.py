@@ -1,0 +1,58 @@
+"""How PostgreSQL is started by root: it refuses to run as root, so it runs as nobody.
+
+A user namespace is the simplest: no new user, and folders closed to others stay readable. Where
+namespaces are refused, another user runs a copy of the binaries in a folder that user can enter.
+"""
+
+import functools
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local.problems import Problem
+
+_NOBODY = 65534
+_NAMESPACE = ("unshare", "--user", f"--map-user={_NOBODY}", f"--map-group={_NOBODY}")
+_OTHER_USER = ("setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """`prefix` stands before each command. `moved` says the home must be open to another user."""
+
+    prefix: tuple[str, ...] = ()
+    moved: bool = False
+
+
+@functools.cache
+def account(forced: str = "") -> Account:
+    """Find the way that works here. `forced` = "setpriv" tries the fallback on purpose."""
+    if os.geteuid() != 0:
+        return Account()
+    if forced != "setpriv" and _works(_NAMESPACE):
+        return Account(prefix=_NAMESPACE)
+    if _works(_OTHER_USER):
+        return Account(prefix=_OTHER_USER, moved=True)
+    raise Problem(
+        "PostgreSQL refuses to run as root, and this machine refuses user namespaces and setpriv",
+        "Run make as another user, or set POSTGRES_DSN to a server of your own",
+    )
+
+
+def _works(prefix: tuple[str, ...]) -> bool:
+    if shutil.which(prefix[0]) is None:
+        return False
+    return subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode == 0
+
+
+def open_home(home: Path, binaries: Path) -> Path:
+    """Prepare a home that nobody owns with a copy of the binaries. Return the copy's path."""
+    copy = home / "postgresql"
+    if not (copy / "bin" / "postgres").exists():
+        shutil.copytree(binaries.parent, copy, dirs_exist_ok=True, symlinks=True)
+    home.chmod(0o755)
+    (home / "data").mkdir(exist_ok=True)
+    os.chown(home / "data", _NOBODY, _NOBODY)
+    return copy / "bin"

@@ -11,6 +11,8 @@ import structlog
 from fastapi import FastAPI
 
 from libs.contracts import topics
+from libs.contracts.notices import notice_message
+from libs.runtime.alarms import Alarms
 from libs.runtime.bus import KafkaLink, Publisher, check_partitions, open_bus
 from libs.runtime.health import health_router
 from libs.runtime.identity import Identities
@@ -28,7 +30,7 @@ from services.signal.settings import SignalSettings
 log = structlog.get_logger()
 
 _POOL_CLOSE_S = 5
-_WRITTEN_TOPICS = (topics.SIGNALS, topics.FOLLOW_EVENTS)
+_SHARDED_TOPICS = (topics.SIGNALS, topics.FOLLOW_EVENTS)
 
 
 def build_app(settings: SignalSettings, *, publisher: Publishes | None = None) -> FastAPI:
@@ -63,10 +65,11 @@ async def _wire(
     bus = open_bus(settings, client_id="signal")
     relay = OutboxRelay(pool, SCHEMA, publisher or Publisher(bus))
     publication = Publication(relay.publish_now)
-    backlog = Backlog(repository.waiting_rows, settings.backlog_max)
+    alarms = Alarms(pool, SCHEMA, relay, notice_message)
+    backlog = Backlog(repository.waiting_rows, settings.backlog_max, alarms)
 
     async def same_partitions() -> int:
-        return await check_partitions(settings.kafka_bootstrap_servers, pool, _WRITTEN_TOPICS)
+        return await check_partitions(settings.kafka_bootstrap_servers, pool, _SHARDED_TOPICS)
 
     app.state.pool = pool
     app.state.repository = repository

@@ -13,7 +13,7 @@ from libs.trading.orders import OrderTerms, OrderType, Product, Side, Validity
 from libs.trading.signals import SignalAction
 from services.signal.proposal import Proposal
 
-_NUMBER = re.compile(r"\d{1,9}(\.\d{1,4})?")
+_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,4})?")
 _INSTRUMENT = re.compile(r"[A-Z0-9&._:-]{3,64}")
 _QUANTITY_MAX = 1_000_000_000
 

@@ -1,0 +1,54 @@
+"""Which sizings are taken."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libs.runtime.problems import Problem
+from libs.trading.follows import Sizing, SizingMode
+from services.signal.sizing import check_sizing
+
+
+def multiplier(value: str | Decimal) -> Sizing:
+    return Sizing(mode=SizingMode.MULTIPLIER, value=Decimal(value))
+
+
+def fixed(value: str | int) -> Sizing:
+    return Sizing(mode=SizingMode.FIXED_QUANTITY, value=Decimal(value))
+
+
+@given(st.decimals(min_value="0.0001", max_value=100, places=4))
+def test_every_multiplier_within_bounds_is_taken(value: Decimal) -> None:
+    check_sizing(multiplier(value))
+
+
+@given(st.integers(min_value=1, max_value=1_000_000))
+def test_every_whole_quantity_within_bounds_is_taken(value: int) -> None:
+    check_sizing(fixed(value))
+
+
+@pytest.mark.parametrize(
+    "sizing",
+    [
+        multiplier("0"),
+        multiplier("100.0001"),
+        multiplier("0.00001"),
+        multiplier("1.23456"),
+        fixed(0),
+        fixed("1.5"),
+        fixed(1_000_001),
+    ],
+)
+def test_others_are_refused_with_the_bounds(sizing: Sizing) -> None:
+    with pytest.raises(Problem) as caught:
+        check_sizing(sizing)
+
+    assert caught.value.field == "sizing.value"
+    assert "must be" in caught.value.message
+
+
+def test_zeros_at_the_end_are_no_decimals() -> None:
+    check_sizing(multiplier("1.50000000"))
+    check_sizing(fixed("25.00"))

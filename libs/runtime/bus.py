@@ -65,7 +65,7 @@ def open_bus(settings: KafkaSettings, *, client_id: str) -> KafkaBus:
         apply_types=False,
         allow_auto_create_topics=False,
         middlewares=[_metrics()],
-        logger=logging.getLogger("faststream"),
+        logger=logging.getLogger("lockstep.bus"),
         log_level=logging.DEBUG,
     )
 
@@ -107,9 +107,12 @@ class Publisher:
         try:
             async with asyncio.timeout(self._timeout_s):
                 refused = await self._send_and_wait(messages)
-        except (KafkaError, FastStreamException, TimeoutError, OSError) as error:
+        except TimeoutError as error:
             self._in_doubt = True
-            raise BusUnavailable(f"{type(error).__name__}: {error}".rstrip(": ")) from error
+            raise BusUnavailable(f"not confirmed within {self._timeout_s:g} s") from error
+        except (KafkaError, FastStreamException, OSError) as error:
+            self._in_doubt = True
+            raise BusUnavailable(f"{type(error).__name__}: {error}") from error
         if refused:
             raise NotPublishable(refused)
 

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 import structlog
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 from faststream.exceptions import FastStreamException
 from faststream.kafka import KafkaBroker as KafkaBus
@@ -18,8 +19,10 @@ from libs.runtime.postgres import UNREACHABLE
 log = structlog.get_logger()
 
 _BACKOFF_FIRST_S = 0.2
-_BACKOFF_MAX_S = 5.0
+_BACKOFF_MAX_S = 2.0
+_PROBE_MS = 3_000
 _STOP_S = 25.0
+_STOP_WITHOUT_KAFKA_S = 2.0
 
 
 def stop_this_process(error: PartitionsDiffer) -> None:
@@ -82,6 +85,7 @@ class KafkaLink:
             try:
                 if self._prepare is not None:
                     await self._prepare()
+                await _probe(self._bus.specification.url)
                 await self._bus.start()
                 self._is_started.set()
             except PartitionsDiffer as error:
@@ -97,8 +101,19 @@ class KafkaLink:
         log.info("kafka_started", failures=failures)
 
     async def _stop_bus(self) -> None:
+        # A stop waits for what runs and what is unconfirmed; without Kafka that never ends.
+        answers = await self._bus.ping(timeout=1.0)
         try:
-            async with asyncio.timeout(_STOP_S):
+            async with asyncio.timeout(_STOP_S if answers else _STOP_WITHOUT_KAFKA_S):
                 await self._bus.stop()
         except (KafkaError, FastStreamException, TimeoutError, OSError) as error:
             log.warning("kafka_stop_incomplete", error=str(error))
+
+
+async def _probe(bootstrap_servers: list[str]) -> None:
+    """Raise a `KafkaError` when nobody answers; FastStream would leave a producer unclosed."""
+    client = AIOKafkaClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=_PROBE_MS)
+    try:
+        await client.bootstrap()
+    finally:
+        await client.close()

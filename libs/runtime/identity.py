@@ -35,6 +35,7 @@ _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 CLOSE_NOT_SIGNED_IN = 4401
 CLOSE_NOT_ALLOWED = 4403
+_CLOSE_TRY_AGAIN = 1013
 
 
 class Role(StrEnum):
@@ -43,6 +44,9 @@ class Role(StrEnum):
     VIEWER_OPERATOR = "viewer_operator"
     OPERATOR = "operator"
     ADMIN = "admin"
+
+
+_ROLE_NAMES = {role.value for role in Role}
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +154,8 @@ def _principal(stored: Mapping[str, Any], kind: Literal["cookie", "api_key"]) ->
             return None
         return Principal(
             user_id=str(stored["user_id"]),
-            roles=frozenset(Role(name) for name in stored["roles"]),
+            # A role this version does not know grants nothing.
+            roles=frozenset(Role(name) for name in stored["roles"] if name in _ROLE_NAMES),
             email=str(stored["email"]),
             via=kind,
         )
@@ -215,13 +220,17 @@ def internal() -> params.Depends:
 
 
 async def websocket_principal(websocket: WebSocket, *roles: Role) -> Principal | None:
-    """Return who opened a websocket, or None after it was closed: refused, 4401 or 4403."""
+    """Return who opened a websocket, or None after it was closed: refused, 4401, 4403, 1013."""
     if not _same_origin(websocket):
         await websocket.close()  # Before accept: the handshake is answered 403.
         return None
     identities: Identities = websocket.app.state.identities
     token = websocket.cookies.get(identities.cookie_name, "")
-    principal = await identities.of_cookie(token)
+    try:
+        principal = await identities.of_cookie(token)
+    except IdentityUnavailable:
+        await _close(websocket, _CLOSE_TRY_AGAIN, "try again in a moment")
+        return None
     if principal is None:
         await _close(websocket, CLOSE_NOT_SIGNED_IN, "sign in first")
         return None

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import time
 from typing import TextIO
 
 import orjson
@@ -16,13 +17,18 @@ from libs.runtime.settings import LogSettings
 _QUIET = {
     "aiokafka": logging.WARNING,
     "asyncio": logging.WARNING,
-    "faststream": logging.WARNING,
     "httpcore": logging.WARNING,
     "httpx": logging.WARNING,
+    "lockstep.bus": logging.WARNING,  # FastStream's own words
     "stamina": logging.WARNING,
     "uvicorn.access": logging.CRITICAL,
     "yoyo": logging.WARNING,
 }
+
+# Repeats itself several times a second while Kafka is away.
+_REPETITIVE = "aiokafka"
+_REPEAT_S = 30.0
+_SAID_MAX = 1_000
 
 
 def configure_logging(service: str, settings: LogSettings, stream: TextIO | None = None) -> None:
@@ -56,7 +62,7 @@ def _route_standard_library(handler: logging.Handler, level: int) -> None:
     root.handlers = [handler]
     root.setLevel(level)
     logging.captureWarnings(capture=True)
-    for name in ("uvicorn", "uvicorn.error", "faststream"):
+    for name in ("uvicorn", "uvicorn.error"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
     for name, quiet in _QUIET.items():
@@ -97,7 +103,20 @@ class _LineHandler(logging.Handler):
     def __init__(self, writer: LineWriter, formatter: logging.Formatter) -> None:
         super().__init__()
         self._writer = writer
+        self._said: dict[tuple[str, str], float] = {}
         self.setFormatter(formatter)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let a line of a library through once per `_REPEAT_S`; a dead server fills no disk."""
+        if not record.name.startswith(_REPETITIVE):
+            return True
+        line, now = (record.name, record.msg), time.monotonic()
+        if now - self._said.get(line, -_REPEAT_S) < _REPEAT_S:
+            return False
+        if len(self._said) >= _SAID_MAX:
+            self._said.clear()
+        self._said[line] = now
+        return True
 
     def emit(self, record: logging.LogRecord) -> None:
         self._writer.write(self.format(record))

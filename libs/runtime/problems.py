@@ -1,7 +1,5 @@
-"""One error shape for every HTTP answer; the correlation id, figures and log line of a request."""
+"""One error shape for every HTTP answer, whatever went wrong."""
 
-import re
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,24 +7,19 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from prometheus_client import Histogram
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bound_contextvars
-from uuid_utils import uuid7
 
+from libs.runtime.middleware import RequestMiddleware
 from libs.runtime.postgres import UNREACHABLE
 
 log = structlog.get_logger()
 
-REQUEST_S = Histogram(
-    "lockstep_http_request_seconds", "Time to answer a request.", ["method", "route", "status"]
-)
-
-_CORRELATION = re.compile(r"[A-Za-z0-9-]{8,64}")
-_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE"}
-_WORDS = {404: "There is nothing here.", 405: "This address does not take that method."}
+_WORDS = {
+    404: "There is nothing here.",
+    405: "This address does not take that method.",
+    413: "The body is too large.",
+}
 
 
 class Problem(Exception):
@@ -59,7 +52,7 @@ class Problem(Exception):
 
 def install_problem_handlers(app: FastAPI) -> None:
     """Give every answer of `app` this shape, a correlation id and a place in the metrics."""
-    app.add_middleware(_Requests)
+    app.add_middleware(RequestMiddleware)
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
@@ -136,53 +129,3 @@ def _field(location: Sequence[int | str]) -> str:
     if parts and parts[0] in {"body", "query", "path", "header", "cookie"}:
         parts = parts[1:]
     return ".".join(parts)
-
-
-class _Requests:
-    """Correlation id in and out, one histogram by route template, one debug line per request."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        correlation_id = _correlation_id(scope)
-        scope["correlation_id"] = correlation_id
-        status = 500
-
-        async def send_with_id(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message.setdefault("headers", [])
-                message["headers"] = [
-                    *message["headers"],
-                    (b"x-correlation-id", correlation_id.encode()),
-                ]
-            await send(message)
-
-        started = time.perf_counter()
-        with bound_contextvars(correlation_id=correlation_id):
-            try:
-                await self._app(scope, receive, send_with_id)
-            finally:
-                _note(scope, status, time.perf_counter() - started)
-
-
-def _note(scope: Scope, status: int, took_s: float) -> None:
-    method = scope["method"] if scope["method"] in _METHODS else "OTHER"
-    # The template, never the path: ids would make a new series each.
-    route = getattr(scope.get("route"), "path", "unmatched")
-    REQUEST_S.labels(method, route, str(status)).observe(took_s)
-    log.debug("request_answered", method=method, route=route, status=status, took_s=took_s)
-
-
-def _correlation_id(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == b"x-correlation-id":
-            text: str = value.decode("latin-1")
-            if _CORRELATION.fullmatch(text):
-                return text
-    return str(uuid7())

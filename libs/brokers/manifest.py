@@ -32,9 +32,10 @@ class BrokerManifest:
     as paths below the simulator's address. Doors are "module:factory" inside the broker's folder;
     each factory takes one `BrokerAddresses`. `tags_echoed` says that the order book carries our
     tag. `field_encryption` is how credentials are sealed. `credential_fields` are what a login
-    stores. `login_reply_fields` are the parameters of the callback that `exchange` reads; a
-    refusal brings only some of them. `refused_before_processing_confirmed` says that the broker's
-    session and rate refusals come before an order is processed (transition 9).
+    stores. `login_reply_fields` are the parameters of the callback that `exchange` reads,
+    `login_refusal_fields` those of them that only tell how it went.
+    `refused_before_processing_confirmed` says that the broker's session and rate refusals come
+    before an order is processed (transition 9).
     """
 
     name: str
@@ -64,6 +65,7 @@ class BrokerManifest:
     field_encryption: str = "fernet"
     credential_fields: tuple[str, ...] = ()
     login_reply_fields: tuple[str, ...] = ()
+    login_refusal_fields: tuple[str, ...] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
 
     def addresses(
@@ -74,12 +76,14 @@ class BrokerManifest:
     ) -> BrokerAddresses:
         """Choose the address set by environment. Raise `WrongEnvironment` rather than mix them.
 
+        `simulator_url` None means this machine, at `simulator_port`.
         `egress` are the profiles a session may name; a profile not among them is never replaced.
         """
         egress = egress or {}
         if environment is Environment.LIVE:
             return BrokerAddresses(environment=environment, urls=self.live_urls, egress=egress)
-        if simulator_url is None or urlsplit(simulator_url).hostname not in LOOPBACK | {
+        simulator_url = simulator_url or f"http://127.0.0.1:{self.simulator_port}"
+        if urlsplit(simulator_url).hostname not in LOOPBACK | {
             f"simulator-{self.name.replace('_', '-')}"
         }:
             raise WrongEnvironment(

@@ -1,0 +1,1 @@
+"""Who people are and by what right their accounts may trade: sign-ins, sessions, notices."""

@@ -1,0 +1,52 @@
+"""Passwords: argon2id hashes, and the same work for people who do not exist."""
+
+import asyncio
+import secrets
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+LENGTH_MIN = 12
+# Argon2 reads everything it is given; a bound keeps one request from costing more than another.
+LENGTH_MAX = 256
+
+# Each verification takes 64 MiB; more at once would only make all of them slower.
+_AT_ONCE_MAX = 2
+
+
+class Passwords:
+    """Hashes with argon2id (the library's defaults, RFC 9106 low memory), off the event loop."""
+
+    def __init__(self, hasher: PasswordHasher | None = None) -> None:
+        self._hasher = hasher or PasswordHasher()
+        self._nobody = self._hasher.hash(secrets.token_urlsafe(16))
+        self._turns = asyncio.Semaphore(_AT_ONCE_MAX)
+
+    async def hash(self, password: str) -> str:
+        async with self._turns:
+            return await asyncio.to_thread(self._hasher.hash, password)
+
+    async def matches(self, password_hash: str | None, password: str) -> bool:
+        """Compare. Without a hash (nobody has this name) do the same work and answer no."""
+        async with self._turns:
+            found = await asyncio.to_thread(self._verify, password_hash or self._nobody, password)
+        return found and password_hash is not None
+
+    def outdated(self, password_hash: str) -> bool:
+        """Say whether the hash was made with weaker parameters than today's."""
+        return self._hasher.check_needs_rehash(password_hash)
+
+    def _verify(self, password_hash: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(password_hash, password)
+        except (VerificationError, InvalidHashError):
+            return False
+
+
+def problem_with(password: str) -> str | None:
+    """Say what is wrong with a new password, and the fix; None when it will do."""
+    if len(password) < LENGTH_MIN:
+        return f"must have at least {LENGTH_MIN} characters: make it longer"
+    if len(password) > LENGTH_MAX:
+        return f"must have at most {LENGTH_MAX} characters: make it shorter"
+    return None

@@ -1,6 +1,5 @@
 """Reading the bus without a group (websocket relays, tests), and the check of partition counts."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeAlias
@@ -61,7 +60,9 @@ class TopicReader:
             await consumer.stop()
 
     async def _opened(self) -> AIOKafkaConsumer:
+        # Named here, without a group: aiokafka then assigns all partitions itself, and knows them.
         consumer = AIOKafkaConsumer(
+            *self._topics,
             bootstrap_servers=self._bootstrap_servers,
             group_id=None,
             enable_auto_commit=False,
@@ -70,8 +71,7 @@ class TopicReader:
         )
         try:
             await consumer.start()
-            partitions = await _partitions_of(consumer, self._topics)
-            consumer.assign(partitions)
+            partitions = _assigned(consumer, self._topics)
             ends = await consumer.end_offsets(partitions)
             for partition, end in ends.items():
                 consumer.seek(partition, end)
@@ -81,20 +81,12 @@ class TopicReader:
         return consumer
 
 
-async def _partitions_of(consumer: AIOKafkaConsumer, topics: Sequence[str]) -> list[TopicPartition]:
-    found: list[TopicPartition] = []
-    for topic in topics:
-        numbers = await _numbers(consumer, topic)
-        found += [TopicPartition(topic, number) for number in sorted(numbers)]
-    return found
-
-
-async def _numbers(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
-    async with asyncio.timeout(5):
-        while not (numbers := consumer.partitions_for_topic(topic)):
-            await consumer.topics()
-            await asyncio.sleep(0.1)
-    return set(numbers)
+def _assigned(consumer: AIOKafkaConsumer, topics: Sequence[str]) -> list[TopicPartition]:
+    partitions = sorted(consumer.assignment())
+    missing = set(topics) - {partition.topic for partition in partitions}
+    if missing:
+        raise BusUnavailable(f"Kafka has no topic {', '.join(sorted(missing))} yet")
+    return partitions
 
 
 async def check_partitions(

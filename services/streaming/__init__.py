@@ -1,0 +1,1 @@
+"""Relays order feeds: brokers' feeds onto the bus, and the bus to websocket clients."""

@@ -4,7 +4,7 @@ import resource
 
 import structlog
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 GRACEFUL_S = 20
 _FILES_WANTED = 65_536
@@ -13,7 +13,7 @@ _WEBSOCKET_MESSAGE_BYTES_MAX = 64 * 1024
 log = structlog.get_logger()
 
 
-def serve(app: FastAPI, host: str, port: int) -> None:
+def serve(app: ASGIApp, host: str, port: int) -> None:
     """Serve until SIGTERM or SIGINT, then finish what runs, at most `GRACEFUL_S`."""
     raise_file_limit()
     uvicorn.Server(_config(app, host, port)).run()
@@ -31,7 +31,7 @@ def raise_file_limit() -> int:
     return soft
 
 
-def _config(app: FastAPI, host: str, port: int) -> uvicorn.Config:
+def _config(app: ASGIApp, host: str, port: int) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         host=host,

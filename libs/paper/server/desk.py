@@ -12,7 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from libs.paper.accounts import PaperAccount
-from libs.paper.errors import InvalidTerms, UnknownInstrument
+from libs.paper.errors import InvalidTerms, PaperRefusal, UnknownInstrument
 from libs.paper.exchange import PaperExchange
 from libs.paper.fills import FillScript
 from libs.paper.orders import OrderRequest, PaperOrder
@@ -33,6 +33,10 @@ from libs.trading.orders import OrderTerms
 Clock = Callable[[], datetime]
 
 _TICK_S = 0.05
+
+
+class StateUnreadable(Exception):
+    """The journal of an earlier run does not fit this program."""
 
 
 class Desk:
@@ -77,12 +81,21 @@ class Desk:
 
     def replay(self) -> int:
         """Rebuild everything from the journal; return the number of its last line."""
-        for record in self.journal.replay():
-            action = self._replays.get(record["kind"]) or self._on_replay.get(record["kind"])
-            if action is not None:
-                action(record)
-                self._day = trading_day(instant_of(record))
+        try:
+            for record in self.journal.replay():
+                self._replay(record)
+        except (PaperRefusal, KeyError, ValueError) as error:
+            raise StateUnreadable(
+                f"line {self.journal.last_number} of {self.journal.path} cannot be replayed "
+                f"({error!r}): move the file away to start anew"
+            ) from error
         return self.journal.last_number
+
+    def _replay(self, record: Record) -> None:
+        action = self._replays.get(record["kind"]) or self._on_replay.get(record["kind"])
+        if action is not None:
+            action(record)
+            self._day = trading_day(instant_of(record))
 
     def write(self, kind: str, **facts: object) -> int:
         return self.journal.append({"kind": kind, "at": self.clock(), **facts})

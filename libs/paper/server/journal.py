@@ -45,7 +45,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         """Open the file for this process alone; a torn last line (a crash) is cut off."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._path = path
+        self.path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._lock()
         self._size = _cut_torn_line(self._file)
@@ -61,7 +61,7 @@ class Journal:
     def replay(self) -> Iterator[Record]:
         """Read every line, oldest first; must be read to its end before the first `append`."""
         offset = 0
-        with self._path.open("rb") as file:
+        with self.path.open("rb") as file:
             for line in file:
                 record: Record = orjson.loads(line)
                 self._number(record["n"], offset)
@@ -98,7 +98,7 @@ class Journal:
         """Read committed lines with a number above `after`, all kinds or only these."""
         found: list[Record] = []
         start = self._index[bisect_right(self._index, (after, self._size)) - 1][1]
-        with self._path.open("rb") as file:
+        with self.path.open("rb") as file:
             file.seek(start)
             left = self._committed_size - start
             while left > 0 and len(found) < limit:
@@ -160,7 +160,7 @@ class Journal:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             os.close(self._file)
-            raise StateInUse(f"another simulator is using {self._path}: stop it first") from error
+            raise StateInUse(f"another simulator is using {self.path}: stop it first") from error
 
 
 def _cut_torn_line(file: int) -> int:

@@ -1,0 +1,180 @@
+"""The order websocket `/trade/v3`: ping and pong as text, subscriptions, pushes to one account.
+
+A message leaves only after what it tells is in the journal. A client that does not read is cut
+off when its queue is full; it re-reads the books after it has connected again.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import orjson
+from prometheus_client import Gauge
+from starlette.types import Receive, Scope, Send
+
+from libs.brokers.fyers.simulator import messages
+from libs.brokers.fyers.simulator.replies import Refused
+from libs.brokers.fyers.simulator.sessions import Session, Sessions
+from libs.paper.accounts import PaperAccount, PaperPosition
+from libs.paper.orders import PaperOrder, PaperTrade
+from libs.paper.server.desk import Desk
+
+_QUEUE_MAX = 10_000
+_CONNECTED = Gauge("lockstep_simulator_order_sockets", "Order websockets that are open now.")
+_ACK = {1: "Successfully subscribed", -1: "Successfully unsubscribed"}
+
+
+class _Line:
+    """One connected client: what it subscribed to and what waits to be sent; None ends it."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.kinds: set[str] = set()
+        self.queue: asyncio.Queue[str | None] = asyncio.Queue(_QUEUE_MAX)
+        self.is_gone = False
+
+    def push(self, text: str | None) -> None:
+        try:
+            self.queue.put_nowait(text)
+        except asyncio.QueueFull:
+            self.cut()
+
+    def cut(self) -> None:
+        while not self.queue.empty():
+            self.queue.get_nowait()
+        self.queue.put_nowait(None)
+
+
+class OrderSockets:
+    """All connected clients; listens to the exchange."""
+
+    def __init__(
+        self, desk: Desk, sessions: Sessions, hidden_for_s: Callable[[PaperOrder], float]
+    ) -> None:
+        """Push what this desk's exchange tells; `hidden_for_s` holds a hidden order's news back."""
+        self._desk = desk
+        self._sessions = sessions
+        self._hidden_for_s = hidden_for_s
+        self._lines: dict[str, set[_Line]] = {}
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()  # "websocket.connect"
+        header = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
+        try:
+            session = self._sessions.of_header(header)
+        except Refused:
+            await send({"type": "websocket.close", "code": 1008})  # Before accept: HTTP 403.
+            return
+        await send({"type": "websocket.accept"})
+        line = _Line(session)
+        self._lines.setdefault(session.client_id, set()).add(line)
+        _CONNECTED.inc()
+        reader = asyncio.create_task(_read(receive, line))
+        try:
+            await _write(send, line)
+        except OSError:  # The client went away while we wrote; nothing is left to tell it.
+            return
+        finally:
+            _CONNECTED.dec()
+            reader.cancel()
+            await asyncio.gather(reader, return_exceptions=True)
+            self._drop(line)
+
+    def cut_dead(self) -> int:
+        """Close the lines whose session has ended; return how many there were."""
+        lines = [
+            line
+            for several in self._lines.values()
+            for line in several
+            if not self._sessions.is_alive(line.session)
+        ]
+        for line in lines:
+            line.cut()
+        return len(lines)
+
+    @property
+    def count(self) -> int:
+        return sum(map(len, self._lines.values()))
+
+    def order_changed(self, order: PaperOrder) -> None:
+        if lines := self._listening(order.request.client_id, "orders"):
+            instrument = self._desk.exchange.instruments[order.request.instrument]
+            text = messages.order_message(order, instrument.tick_size, instrument.lot_size)
+            self._push(lines, text, order)
+
+    def traded(self, trade: PaperTrade) -> None:
+        if lines := self._listening(trade.order.request.client_id, "trades"):
+            self._push(lines, messages.trade_message(trade), trade.order)
+
+    def position_changed(self, account: PaperAccount, position: PaperPosition) -> None:
+        if lines := self._listening(account.client_id, "positions"):
+            last_price = self._desk.exchange.prices[position.instrument]
+            self._push(lines, messages.position_message(position, last_price), None)
+
+    def _listening(self, client_id: str, kind: str) -> list[_Line]:
+        return [line for line in self._lines.get(client_id, ()) if kind in line.kinds]
+
+    def _push(self, lines: list[_Line], text: str, order: PaperOrder | None) -> None:
+        def deliver() -> None:
+            for line in lines:
+                line.push(text)
+
+        def after_commit() -> None:
+            # Asked only now: the knob hides an order right after the exchange took it.
+            lag_s = self._hidden_for_s(order) if order is not None else 0
+            if lag_s > 0:
+                asyncio.get_running_loop().call_later(lag_s, deliver)
+            else:
+                deliver()
+
+        self._desk.journal.after_commit(after_commit)
+
+    def _drop(self, line: _Line) -> None:
+        several = self._lines[line.session.client_id]
+        several.discard(line)
+        if not several:
+            del self._lines[line.session.client_id]
+
+
+async def _write(send: Send, line: _Line) -> None:
+    while (text := await line.queue.get()) is not None:
+        await send({"type": "websocket.send", "text": text})
+    if not line.is_gone:
+        await send({"type": "websocket.close", "code": 1000})
+
+
+async def _read(receive: Receive, line: _Line) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "websocket.disconnect":
+            line.is_gone = True
+            line.cut()
+            return
+        reply = _reply(message.get("text") or "", line)
+        if reply is not None:
+            line.push(reply)
+
+
+def _reply(text: str, line: _Line) -> str | None:
+    if text == "ping":
+        return "pong"
+    try:
+        request = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(request, dict) or request.get("T") != "SUB_ORD":
+        return None
+    direction = request.get("SUB_T")
+    if direction not in _ACK:
+        return None
+    kinds = set(_flat(request.get("SLIST")))
+    line.kinds = line.kinds | kinds if direction == 1 else line.kinds - kinds
+    return orjson.dumps({"code": 1605, "message": _ACK[direction], "s": "ok"}).decode()
+
+
+def _flat(kinds: Any) -> Iterator[str]:  # noqa: ANN401 - JSON; the SDK nests lists when it unsubscribes.
+    if isinstance(kinds, str):
+        yield kinds
+    elif isinstance(kinds, list):
+        for item in kinds:
+            yield from _flat(item)

@@ -16,6 +16,7 @@ from libs.brokers.registry import BROKERS, manifest
 
 ROOT = Path(__file__).resolve().parents[2]
 REPLICAS_MAX = 8
+_BROKER_STRIDE = 10
 _SIMULATORS_FROM = 9701
 
 # A block of a hundred ports, in this order, when LOCKSTEP_PORT_BASE is set.
@@ -61,7 +62,7 @@ class Ports:
     kafka_controller: int = 9193
 
     def executor_of(self, broker: str, replica: int) -> int:
-        return self.executor + BROKERS.index(broker) * REPLICAS_MAX + replica
+        return self.executor + BROKERS.index(broker) * _BROKER_STRIDE + replica
 
     def simulator_of(self, broker: str) -> int:
         return self.simulator + manifest(broker).simulator_port - _SIMULATORS_FROM

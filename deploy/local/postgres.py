@@ -60,12 +60,14 @@ def prepare(layout: Layout, password: str) -> Program:
     )
 
 
+def moved_home(state: Path) -> Path:
+    """Name the home outside: another user cannot enter a folder that only its owner can."""
+    stack_id = (state / "stack.id").read_text().strip()
+    return Path("/var/tmp") / f"lockstep-{stack_id[:12]}"  # noqa: S108 (named by a random id)
+
+
 def _home(layout: Layout, account: unprivileged.Account) -> Path:
-    # Another user cannot enter a folder that only its owner can: those files live beside /tmp.
-    home = layout.state / "postgres"
-    if account.moved:
-        key = (layout.state / "stack.id").read_text().strip()
-        home = Path("/var/tmp") / f"lockstep-{key[:12]}"  # noqa: S108 (named by a random id)
+    home = moved_home(layout.state) if account.moved else layout.state / "postgres"
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     return home
 

@@ -1,14 +1,16 @@
 """What a person sees while the stack starts: one line per step, with a spinner and its time."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
 from types import TracebackType
 from typing import Self
 
+from rich import box
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn
+from rich.table import Table
 
 from deploy.local.problems import Problem
 
@@ -66,6 +68,17 @@ class Screen:
 
     def say(self, line: str) -> None:
         self.console.print(line, soft_wrap=True)
+
+    def welcome(self, address: str, rows: Sequence[tuple[str, str]]) -> None:
+        """Say where it is and who can sign in; standard output, so that it can be kept."""
+        self._progress.stop()
+        table = Table(show_header=False, box=box.SIMPLE, pad_edge=False)
+        table.add_column(style="bold")
+        table.add_column()
+        table.add_row("Lockstep", f"[link={address}]{address}[/]")
+        for name, value in rows:
+            table.add_row(name, value)
+        Console(highlight=False).print(table)
 
     def problem(self, problem: Problem) -> None:
         self.console.print("[red]✗[/]", end=" ")

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import secrets
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from typing import Any
 import psutil
 
 from deploy.local import layout as layouts
-from deploy.local import leftovers
+from deploy.local import leftovers, postgres
 from deploy.local.keys import Keys, keys_of
 from deploy.local.layout import Layout
 from deploy.local.problems import Problem, does_not_start, port_in_use
@@ -67,12 +68,22 @@ class Stack:
                 ) from error
             yield
 
+    @property
+    def address(self) -> str:
+        """Where a browser finds this stack."""
+        public = self.environment.get("WEB_PUBLIC_URL")
+        return public or f"http://127.0.0.1:{self.layout.ports.web}"
+
+    def clear(self) -> None:
+        """Stop what an earlier start of this stack left running, whatever became of it."""
+        if left := leftovers.stop(self.supervisor.stack_id):
+            self.screen.say(f"Stopped what an earlier start left running: {', '.join(left)}")
+
     def ensure_supervisor(self, *, dies_with_us: bool = False) -> "subprocess.Popen[bytes] | None":
         """Start the supervisor unless it is alive, after clearing what a crash left behind."""
         if self.supervisor.alive():
             return None
-        if left := leftovers.stop(self.supervisor.stack_id):
-            self.screen.say(f"Stopped what an earlier start left running: {', '.join(left)}")
+        self.clear()
         return self.supervisor.start(dies_with_us=dies_with_us)
 
     def start(self, programs: Sequence[Program]) -> None:
@@ -116,6 +127,12 @@ class Stack:
                 self.supervisor.stop(names, wait_s=_STOP_S)
             self.supervisor.shutdown()
         leftovers.stop(self.supervisor.stack_id)
+
+    def forget(self) -> None:
+        """Remove what this stack keeps outside its folder."""
+        for folder in (self.supervisor.socket.parent, postgres.moved_home(self.layout.state)):
+            if folder != self.layout.state and folder.exists():
+                shutil.rmtree(folder, ignore_errors=True)
 
     def remember(self, **facts: object) -> None:
         """Keep facts for the next command (`scale`, `status`, `down`) in `stack.json`."""

@@ -1,0 +1,67 @@
+# Every command of Lockstep. A bare machine needs Python 3.11 or later and make; the rest comes from
+# `make setup`, which every command below runs first.
+
+PY := .venv/bin/python
+LOCAL := $(PY) -m deploy.local
+ARGS ?=
+BROKER ?= fyers
+REPLICAS ?= 2
+PROTO := $(sort $(wildcard proto/v1/*.proto))
+TYPED := libs services deploy tests
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run demo scale test fix check unit conformance integration e2e proto clean \
+	_proto-compared _audit
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[36mmake %-12s\033[0m %s\n", $$1, $$2}' Makefile
+
+setup: ## Install what is missing: .venv from requirements.lock
+	@for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+		exec "$$python" deploy/local/bootstrap.py; \
+	done; \
+	found=$$(python3 --version 2>/dev/null || echo none); \
+	echo "✗ Lockstep needs Python 3.11 or later (found: $$found). Install one, or name it: make run PYTHON=/path/to/python3" >&2; \
+	exit 1
+
+run: setup ## Start everything on this machine, from nothing; Ctrl-C stops all of it
+	@$(LOCAL) run
+
+demo: setup ## Play one scripted trading day and print what was copied (ARGS=--kill-executor)
+	@$(PY) -m deploy.local.demo $(ARGS)
+
+scale: setup ## Change the executors of a running stack: make scale BROKER=fyers REPLICAS=3
+	@$(LOCAL) scale $(BROKER) $(REPLICAS)
+
+test: check integration e2e ## Run every test; servers are started as needed
+	@LOCKSTEP_STATE_DIR=run/test LOCKSTEP_PORT_BASE=auto $(LOCAL) down
+
+check: setup ## Format, lint, types, import contracts, unit tests, proto, audit: no server, a minute
+	@$(PY) -m ruff format --check --quiet .
+	@$(PY) -m ruff check --quiet .
+	@$(PY) -m mypy $(TYPED)
+	@.venv/bin/lint-imports --no-logo 2>/dev/null || .venv/bin/lint-imports
+	@$(MAKE) --no-print-directory _proto-compared _audit
+	@$(PY) -m pytest -q tests/unit
+	@$(PY) -m pytest -q -m fast tests/conformance
+
+fix: setup ## Format and mend what can be mended by itself
+	@$(PY) -m ruff check --fix --quiet . || true
+	@$(PY) -m ruff format --quiet .
+
+unit: setup ## Run the unit tests
+	@$(PY) -m pytest -q tests/unit $(ARGS)
+
+integration: setup ## Run the tests against real PostgreSQL, Redis and Kafka
+	@$(PY) -m pytest -q tests/conformance tests/integration $(ARGS)
+
+e2e: setup ## Run the tests of the whole stack
+	@$(PY) -m pytest -q tests/e2e $(ARGS)
+
+proto: setup ## Regenerate libs/contracts/v1 from proto/v1
+	@$(PY) -m grpc_tools.protoc --proto_path=libs/contracts/v1=proto/v1 --python_out=. --pyi_out=. \
+		$(patsubst proto/v1/%,libs/contracts/v1/%,$(PROTO))
+
+clean: ## Stop this folder's stacks and remove run/
+	@if [ -x $(PY) ]; then $(PY) -m deploy.local clean; else rm -rf run; fi

@@ -1,5 +1,6 @@
 """Logs as JSON lines on stdout: one shape for all processes, secrets masked, never in the way."""
 
+import json
 import logging
 import sys
 import time
@@ -31,7 +32,9 @@ _REPEAT_S = 30.0
 _SAID_MAX = 1_000
 
 
-def configure_logging(service: str, settings: LogSettings, stream: TextIO | None = None) -> None:
+def configure_logging(
+    service: str, settings: LogSettings, stream: TextIO | None = None
+) -> LineWriter:
     """Send structlog's and the standard library's records through one chain to stdout."""
     level = logging.getLevelNamesMapping()[settings.log_level]
     writer = LineWriter((stream or sys.stdout).buffer)
@@ -55,6 +58,7 @@ def configure_logging(service: str, settings: LogSettings, stream: TextIO | None
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
     )
     _route_standard_library(_LineHandler(writer, formatter), level)
+    return writer
 
 
 def _route_standard_library(handler: logging.Handler, level: int) -> None:
@@ -84,7 +88,10 @@ def _renderer(settings: LogSettings) -> Processor:
 
 
 def _json(event: object, **_: object) -> str:
-    return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    try:
+        return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # A lone surrogate or a number above 64 bits.
+        return json.dumps(event, default=str)
 
 
 class _LineLogger:

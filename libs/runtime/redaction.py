@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import pairwise
 
 from structlog.typing import EventDict, WrappedLogger
@@ -50,6 +51,30 @@ _ASSIGNED = re.compile(
     re.IGNORECASE,
 )
 _PIN = re.compile(r"(?P<head>\bpin[\"']?\s*[:=]\s*[\"']?)[^\s\"',;&)}\]]+", re.IGNORECASE)
+# Each pattern needs one of these, in lower case.
+_SIGNS = (
+    "eyj",
+    "lsk_",
+    "gaaaa",
+    "v1.",
+    "zxlk",
+    "bhnrx",
+    "z0fbqu",
+    "://",
+    "bearer",
+    "basic",
+    "token",
+    "secret",
+    "passw",
+    "apikey",
+    "api_key",
+    "authcode",
+    "auth_code",
+    "totp",
+    "cookie",
+    "authorization",
+    "pin",
+)
 
 
 def redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
@@ -59,12 +84,17 @@ def redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 def redact_text(text: str) -> str:
     """Mask what looks like a secret in a sentence, a traceback or a URL."""
-    text = _LOOKS_SECRET.sub(MASK, text[:_TEXT_MAX])
+    lower = text.lower()
+    # Nearly all texts end here: ids, names, times. The patterns cost twenty times as much.
+    if len(text) <= _TEXT_MAX and not any(sign in lower for sign in _SIGNS):
+        return text
+    text = _LOOKS_SECRET.sub(MASK, text if len(text) <= _TEXT_MAX else f"{text[:_TEXT_MAX]}…")
     for pattern in (_BEARER, _USER_INFO, _ASSIGNED, _PIN):
         text = pattern.sub(rf"\g<head>{MASK}", text)
     return text
 
 
+@lru_cache(maxsize=1_024)
 def is_secret_key(key: str) -> bool:
     words = [word.lower() for word in _WORDS.findall(key)]
     if key.lower() in {"apikey", "authcode"} or not _SECRET_WORDS.isdisjoint(words):

@@ -7,7 +7,7 @@ the text and compared after opening. Destroying the wrapped data key makes every
 import binascii
 import hashlib
 import re
-from base64 import urlsafe_b64decode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import asdict, dataclass
 from typing import NewType
 
@@ -125,7 +125,11 @@ def _parts(stored: str) -> tuple[str, bytes]:
     match = _FORM.fullmatch(stored)
     if match is None or match[1] != _FERNET:
         raise Unreadable("not a form we know")
-    return match[2], match[3].encode()
+    token = match[3].encode()
+    # The last character may carry bits that mean nothing: only one spelling is ours.
+    if not _is_canonical(token):
+        raise Unreadable("tampered with")
+    return match[2], token
 
 
 def _opened(fernet: Fernet, token: bytes) -> bytes:
@@ -135,12 +139,16 @@ def _opened(fernet: Fernet, token: bytes) -> bytes:
         raise Unreadable("tampered with") from None
 
 
+def _is_canonical(token: bytes) -> bool:
+    try:
+        return urlsafe_b64encode(urlsafe_b64decode(token)) == token
+    except binascii.Error:
+        return False
+
+
 def _kid(key: bytes) -> str:
     return hashlib.sha256(key).hexdigest()[:_KID_CHARACTERS]
 
 
 def _is_fernet_key(key: bytes) -> bool:
-    try:
-        return len(key) == 44 and len(urlsafe_b64decode(key)) == 32
-    except binascii.Error:
-        return False
+    return len(key) == 44 and _is_canonical(key)

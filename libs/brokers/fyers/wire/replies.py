@@ -16,6 +16,7 @@ from libs.brokers.errors import (
     RateLimited,
     SessionExpired,
 )
+from libs.brokers.fyers.wire.values import text_of
 from libs.brokers.http import HTTPReply
 from libs.trading.orders import OrderReport, OrderStatus
 
@@ -73,7 +74,7 @@ def read_order_reply(reply: HTTPReply, *, client_order_id: str) -> OrderReport:
     """
     payload = _payload(reply)
     code, message = _code(payload), str(payload.get("message", ""))
-    order_id = str(payload.get("id") or "")
+    order_id = text_of(payload.get("id")) or ""
     if payload["s"] == "ok":
         if order_id and code >= _ACCEPTED_CODE_MIN and 200 <= reply.status < 300:
             return OrderReport(
@@ -138,7 +139,7 @@ def _payload(reply: HTTPReply) -> dict[str, Any]:
         payload = orjson.loads(reply.body)
     except orjson.JSONDecodeError as error:
         raise OutcomeUnknown(f"{shape}: not JSON") from error
-    if not isinstance(payload, dict) or payload.get("s") not in {"ok", "error"}:
+    if not isinstance(payload, dict) or payload.get("s") not in ("ok", "error"):
         raise OutcomeUnknown(f"{shape}: not the broker's shape")
     return payload
 

@@ -78,8 +78,9 @@ def price_of(value: object) -> Decimal | None:
 
 def text_of(value: object) -> str | None:
     """Read an id: a string or a number; empty, 0 and "NA" are none."""
-    text = "" if value is None else str(value)
-    return None if text in {"", "0", "NA"} else text
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    return None if value in ("", "0", 0, "NA") else str(value)
 
 
 def tag_of(value: object) -> str | None:

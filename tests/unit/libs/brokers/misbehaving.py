@@ -5,7 +5,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _ACCEPTED = b'{"s":"ok","code":1101,"id":"2611230001"}'
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (
@@ -23,7 +23,8 @@ class Arrivals:
     url: str = ""
     requests: int = 0
     connections: int = 0
-    last_head: bytes = b""
+    heads: list[bytes] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
 
 
 def answering(reply: bytes) -> Behaviour:
@@ -32,6 +33,24 @@ def answering(reply: bytes) -> Behaviour:
         await writer.drain()
 
     return behave
+
+
+def answering_in_turn(*replies: bytes) -> Behaviour:
+    waiting = list(replies)
+
+    async def behave(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(waiting.pop(0))
+        await writer.drain()
+
+    return behave
+
+
+def json_answer(status: int, body: bytes) -> bytes:
+    head = f"HTTP/1.1 {status} Whatever\r\nContent-Type: application/json\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+OK = json_answer(200, b'{"s":"ok","code":1101,"id":"2611230001"}')
 
 
 async def resetting(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -81,8 +100,8 @@ async def a_server(behave: Behaviour, **options: object) -> AsyncIterator[Arriva
         try:
             while not writer.is_closing():
                 head = await reader.readuntil(b"\r\n\r\n")
-                await reader.readexactly(_length(head))
-                arrivals.last_head = head
+                arrivals.bodies.append(await reader.readexactly(_length(head)))
+                arrivals.heads.append(head)
                 arrivals.requests += 1
                 await behave(reader, writer)
         except (asyncio.IncompleteReadError, OSError):

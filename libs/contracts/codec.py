@@ -139,7 +139,8 @@ class _Field:
 
 def _to_message(value: Any) -> Message:
     message = _MESSAGE_OF[type(value)]()
-    for item in _plan(type(value)):
+    kind: Any = type(value)
+    for item in _plan(kind):
         part = value
         for name in item.path:
             part = getattr(part, name)

@@ -81,3 +81,14 @@ class SessionKeySettings(BaseSettings):
     model_config = SHARED_CONFIG
 
     session_encryption_key: SecretStr = Field(validation_alias="SESSION_ENCRYPTION_KEY")
+
+
+class BrokerSettings(BaseSettings):
+    """Where the simulators of paper accounts are; a broker not named is at its manifest's port."""
+
+    model_config = SHARED_CONFIG
+
+    simulator_urls: dict[str, str] = Field(default_factory=dict, validation_alias="SIMULATOR_URLS")
+
+    def simulator_url(self, broker: str) -> str | None:
+        return self.simulator_urls.get(broker)

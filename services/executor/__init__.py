@@ -1,0 +1,1 @@
+"""Copies signals to followers: plan, dispatch, settle. One process group per broker."""

@@ -1,0 +1,142 @@
+"""Wires one executor replica: consumer, loops, routes."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import httpx
+from fastapi import FastAPI
+from faststream.kafka import KafkaMessage
+from redis.asyncio import Redis
+
+from libs.brokers import registry
+from libs.contracts import codec, topics
+from libs.contracts.codec import Record, Undecodable
+from libs.runtime.background import keep
+from libs.runtime.bus import SUBSCRIBE, KafkaBus, KafkaLink, Publisher, check_partitions, open_bus
+from libs.runtime.health import health_router
+from libs.runtime.identity import Identities
+from libs.runtime.internal_client import SessionSource
+from libs.runtime.outbox import OutboxRelay
+from libs.runtime.postgres import database_ready, open_pool
+from libs.runtime.problems import install_problem_handlers
+from libs.runtime.redis import open_redis
+from libs.runtime.vault import KeyRing
+from services.executor.events import HistoryPublisher
+from services.executor.gateways import OpenGateways
+from services.executor.replica import Replica, build_replica
+from services.executor.routes import router
+from services.executor.settings import ExecutorSettings
+
+# A request to a broker takes ten seconds at the most; its outcome is written after that.
+_DRAIN_S = 11.0
+
+
+def build_app(settings: ExecutorSettings) -> FastAPI:
+    """Wire one replica. It is up without Kafka and Redis, and sends nothing without Postgres."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            await _start(app, settings, stack)
+            yield
+
+    async def ready() -> dict[str, bool]:
+        return {
+            "postgres": await database_ready(app.state.pool),
+            "kafka": await app.state.link.ready(),
+            "shards": app.state.replica.shards.settled,
+        }
+
+    app = FastAPI(title="Lockstep executor", version="1", lifespan=lifespan)
+    install_problem_handlers(app)
+    app.include_router(router)
+    app.include_router(health_router(ready))
+    return app
+
+
+async def _start(app: FastAPI, settings: ExecutorSettings, stack: AsyncExitStack) -> None:
+    pool = await open_pool(
+        settings.postgres_dsn.get_secret_value(),
+        max_size=settings.postgres_pool_max,
+        application_name=f"executor.{settings.broker}",
+    )
+    stack.push_async_callback(pool.close)
+    redis = open_redis(settings.redis_url)
+    stack.push_async_callback(redis.aclose)
+    http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
+    partitions = await pool.fetchval("SELECT partitions FROM public.installation")
+    manifest = registry.manifest(settings.broker)
+    gateways = OpenGateways(manifest, settings.simulator_url(settings.broker))
+    stack.push_async_callback(gateways.aclose)
+    source = _session_source(settings, redis, http)
+    replica = build_replica(settings, pool, source, gateways, partitions)
+
+    bus = open_bus(settings, client_id=f"executor.{settings.broker}")
+    publisher = Publisher(bus)
+    relay = OutboxRelay(pool, "executor", publisher)
+    history = HistoryPublisher(pool, publisher, settings.broker, replica.shards.mine)
+    replica.ledger.on_change += [history.wake, relay.wake]
+    _subscribe(bus, settings, replica)
+
+    async def same_partitions() -> int:
+        return await check_partitions(settings.kafka_bootstrap_servers, pool, topics.SHARDED)
+
+    app.state.pool = pool
+    app.state.replica = replica
+    app.state.repository = replica.repository
+    app.state.identities = Identities(
+        redis,
+        settings.auth_url,
+        settings.internal_service_token,
+        http,
+        environment_name=settings.environment_name,
+    )
+    keep(stack, relay.run(), "outbox-relay")
+    keep(stack, history.run(), "order-events")
+    app.state.link = await stack.enter_async_context(KafkaLink(bus, prepare=same_partitions))
+    stack.push_async_callback(_drain, replica)
+    _keep_working(stack, replica)
+
+
+def _session_source(
+    settings: ExecutorSettings, redis: Redis, http: httpx.AsyncClient
+) -> SessionSource:
+    return SessionSource(
+        redis,
+        settings.auth_url,
+        settings.internal_service_token,
+        KeyRing.from_setting(settings.session_encryption_key),
+        http,
+    )
+
+
+def _subscribe(bus: KafkaBus, settings: ExecutorSettings, replica: Replica) -> None:
+    @bus.subscriber(  # type: ignore[untyped-decorator]  # FastStream types it loosely
+        *topics.EXECUTOR_INPUT,
+        group_id=f"executor.{settings.broker}",
+        decoder=codec.decode_batch,
+        listener=replica.shards,
+        **SUBSCRIBE,
+    )
+    async def on_records(records: list[Record | Undecodable], message: KafkaMessage) -> None:
+        # The acknowledgement follows the durable write, never the broker's answer.
+        if await replica.work.plan(records):
+            await message.ack()
+
+
+def _keep_working(stack: AsyncExitStack, replica: Replica) -> None:
+    work = replica.work
+    keep(stack, replica.ledger.write_batches(), "outcomes")
+    keep(stack, replica.shards.keep(), "shards")
+    keep(stack, work.fetch_sessions(), "sessions")
+    keep(stack, work.refresh(), "refresh")
+    keep(stack, work.sweep(), "sweep")
+    keep(stack, work.settle(), "settle")
+    keep(stack, work.dispatch(), "dispatch")
+
+
+async def _drain(replica: Replica) -> None:
+    """Let what is on the wire come back, write it down, give the shards away."""
+    await replica.lanes.drain(_DRAIN_S)
+    await replica.ledger.flush()
+    await replica.shards.give_up()

@@ -1,0 +1,202 @@
+"""SQL that moves due orders and commands to SENDING, and says why others may not go.
+
+The claiming statement is where money leaves: lease, expiry, stops and doubts are tested in it, in
+one snapshot. What it returns is durable before the first byte is written.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import asyncpg
+
+from libs.trading.orders import OrderIntent, OrderTerms, OrderType, Product, Side, Validity
+from libs.trading.reasons import SKIP_SENTENCES, SkipReason
+from services.executor.rows import Claim, Due
+from services.executor.statements import ENTRY_STOP, HISTORY_OF_MOVED, IN_DOUBT, LEASE_HELD
+
+# Later than this after the claim nothing is written any more: the order may have gone stale.
+WRITE_WITHIN_S = 2.0
+
+
+def _claim_orders(condition: str) -> str:
+    return f"""
+WITH moved AS (
+    UPDATE executor.orders o SET state = 'SENDING', reason = NULL, message = '',
+        version = o.version + 1, attempts = o.attempts + 1, sent_at = clock_timestamp(),
+        deadline = clock_timestamp() + make_interval(secs => $6),
+        due_at = clock_timestamp() + make_interval(secs => $6), looks = 0,
+        changed_at = clock_timestamp(), change_id = pg_current_xact_id()
+    FROM unnest($1::uuid[], $2::int[]) AS due (order_id, version)
+    WHERE o.order_id = due.order_id AND o.version = due.version
+        AND o.state IN ('PLANNED', 'HELD') AND o.expires_at > clock_timestamp()
+        AND {LEASE_HELD} AND {condition}
+    RETURNING o.*
+), history AS ({HISTORY_OF_MOVED})
+SELECT order_id, version, user_id, client_order_id, account_id, instrument, side, product,
+    validity, order_type, quantity, limit_price, trigger_price, algo_id, signal_id
+FROM moved
+"""
+
+
+CLAIM_ENTRIES = _claim_orders(f"o.action = 'PLACE' AND ({ENTRY_STOP}) IS NULL AND NOT {IN_DOUBT}")
+# Exits reduce risk: a kill switch, a pause or an unreadable view must never hold them up.
+CLAIM_EXITS = _claim_orders("o.action = 'EXIT'")
+
+_SKIP_STOPPED = f"""
+WITH why AS (
+    SELECT o.order_id, o.version, coalesce(
+        CASE WHEN o.expires_at <= clock_timestamp() THEN 'EXPIRED' END,
+        CASE WHEN o.action = 'PLACE' THEN ({ENTRY_STOP}) END) AS reason
+    FROM executor.orders o
+    JOIN unnest($1::uuid[], $2::int[]) AS due (order_id, version) USING (order_id, version)
+    WHERE o.state IN ('PLANNED', 'HELD')
+), moved AS (
+    UPDATE executor.orders o SET state = 'SKIPPED', reason = why.reason,
+        message = coalesce($3::jsonb ->> why.reason, ''), version = o.version + 1,
+        changed_at = clock_timestamp(), change_id = pg_current_xact_id()
+    FROM why WHERE o.order_id = why.order_id AND o.version = why.version
+        AND o.state IN ('PLANNED', 'HELD') AND why.reason IS NOT NULL
+    RETURNING o.*
+), history AS ({HISTORY_OF_MOVED})
+SELECT count(*) FROM moved
+"""
+
+_HOLD = f"""
+WITH moved AS (
+    UPDATE executor.orders o SET state = 'HELD', reason = $3, message = $4,
+        due_at = clock_timestamp() + make_interval(secs => $5), version = o.version + 1,
+        changed_at = clock_timestamp(), change_id = pg_current_xact_id()
+    FROM unnest($1::uuid[], $2::int[]) AS due (order_id, version)
+    WHERE o.order_id = due.order_id AND o.version = due.version
+        AND (o.state = 'PLANNED' OR (o.state = 'HELD' AND o.reason IS DISTINCT FROM $3))
+    RETURNING o.*
+), history AS ({HISTORY_OF_MOVED}), postponed AS (
+    UPDATE executor.orders o SET due_at = clock_timestamp() + make_interval(secs => $5)
+    FROM unnest($1::uuid[], $2::int[]) AS due (order_id, version)
+    WHERE o.order_id = due.order_id AND o.version = due.version
+        AND o.state = 'HELD' AND o.reason IS NOT DISTINCT FROM $3
+)
+SELECT count(*) FROM moved
+"""
+
+# A change waits for the broker's order id, and for any other change of its order.
+_CLAIM_COMMANDS = f"""
+WITH moved AS (
+    UPDATE executor.commands c SET state = 'SENDING', attempts = c.attempts + 1,
+        deadline = clock_timestamp() + make_interval(secs => $6), changed_at = clock_timestamp()
+    FROM unnest($1::uuid[], $2::int[]) AS due (order_id, n), executor.orders o
+    WHERE c.order_id = due.order_id AND c.n = due.n AND o.order_id = c.order_id
+        AND c.state = 'DUE' AND c.expires_at > clock_timestamp()
+        AND o.state IN ('ACKED', 'OPEN', 'PARTIAL') AND o.broker_order_id IS NOT NULL
+        AND NOT EXISTS (SELECT FROM executor.commands other
+            WHERE other.order_id = c.order_id AND other.state = 'SENDING')
+        AND {LEASE_HELD}
+    RETURNING c.order_id, c.n, c.kind, o.version, o.user_id, o.client_order_id, o.account_id,
+        o.instrument, o.side, o.product, o.validity, o.algo_id, o.broker_order_id, c.signal_id,
+        coalesce(c.order_type, o.order_type) AS order_type,
+        coalesce(c.quantity, o.quantity) AS quantity,
+        CASE WHEN c.order_type IS NULL THEN o.limit_price ELSE c.limit_price END AS limit_price,
+        CASE WHEN c.order_type IS NULL THEN o.trigger_price ELSE c.trigger_price END
+            AS trigger_price
+)
+SELECT * FROM moved
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """The leases under which this replica may claim: shard -> epoch."""
+
+    owner: str
+    epochs: dict[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """Moves what is due to SENDING; the only place that does."""
+
+    pool: asyncpg.Pool
+    answer_timeout_s: float
+
+    async def orders(self, statement: str, due: Sequence[Due], holding: Holding) -> list[Claim]:
+        """Claim new orders by `CLAIM_ENTRIES` or `CLAIM_EXITS`."""
+        rows = await self.pool.fetch(
+            statement,
+            [item.order_id for item in due],
+            [item.version for item in due],
+            *self._lease(holding),
+        )
+        not_after = time.monotonic() + WRITE_WITHIN_S
+        return [_claim(row, not_after) for row in rows]
+
+    async def commands(self, due: Sequence[Due], holding: Holding) -> list[Claim]:
+        rows = await self.pool.fetch(
+            _CLAIM_COMMANDS,
+            [item.order_id for item in due],
+            [item.command for item in due],
+            *self._lease(holding),
+        )
+        not_after = time.monotonic() + WRITE_WITHIN_S
+        return [
+            _claim(row, not_after, row["n"], row["kind"], row["broker_order_id"]) for row in rows
+        ]
+
+    async def skip_stopped(self, due: Sequence[Due]) -> None:
+        """Skip what expired or was stopped; leave alone what merely cannot go now."""
+        if due:
+            await self.pool.execute(
+                _SKIP_STOPPED,
+                [item.order_id for item in due],
+                [item.version for item in due],
+                {reason.value: SKIP_SENTENCES[reason] for reason in SkipReason},
+            )
+
+    async def hold(self, due: Sequence[Due], reason: str, message: str, delay_s: float) -> None:
+        if due:
+            await self.pool.execute(
+                _HOLD,
+                [item.order_id for item in due],
+                [item.version for item in due],
+                reason,
+                message,
+                delay_s,
+            )
+
+    def _lease(self, holding: Holding) -> tuple[object, ...]:
+        shards, epochs = list(holding.epochs), list(holding.epochs.values())
+        return shards, epochs, holding.owner, self.answer_timeout_s
+
+
+def _claim(
+    row: asyncpg.Record,
+    not_after: float,
+    command: int = 0,
+    kind: str = "PLACE",
+    broker_order_id: str = "",
+) -> Claim:
+    return Claim(
+        order_id=row["order_id"],
+        version=row["version"],
+        user_id=row["user_id"],
+        signal_id=row["signal_id"],
+        not_after=not_after,
+        command=command,
+        kind=kind,
+        broker_order_id=broker_order_id,
+        intent=OrderIntent(
+            client_order_id=row["client_order_id"],
+            account_id=row["account_id"],
+            instrument=row["instrument"],
+            side=Side(row["side"]),
+            product=Product(row["product"]),
+            validity=Validity(row["validity"]),
+            algo_id=row["algo_id"],
+            terms=OrderTerms(
+                order_type=OrderType(row["order_type"]),
+                quantity=row["quantity"],
+                limit_price=row["limit_price"],
+                trigger_price=row["trigger_price"],
+            ),
+        ),
+    )

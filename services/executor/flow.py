@@ -1,0 +1,294 @@
+"""From a master's signal to an order at the broker: plan, dispatch, settle."""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+import structlog
+
+from libs.brokers.errors import BrokerError, NotProcessed, RateLimited, SessionExpired
+from libs.brokers.protocol import BrokerSession, OrderGateway
+from libs.contracts.codec import Record, Undecodable
+from libs.trading.accounts import Environment
+from libs.trading.events import UpdateSource
+from libs.trading.follows import Follow
+from libs.trading.orders import OrderReport, OrderStatus
+from libs.trading.reasons import HoldReason
+from libs.trading.signals import Signal
+from services.executor.catching_up import Sources, missed_by, without_gaps
+from services.executor.copying import copy
+from services.executor.evidence import Doubt, Verdict, after_look, after_unreadable
+from services.executor.fanout import Fanout
+from services.executor.folding import NOT_SENT, RATE, SESSION, UNKNOWN
+from services.executor.followers import Followers
+from services.executor.intake import Heard, sorted_out
+from services.executor.lanes import Lanes
+from services.executor.pace import Pace
+from services.executor.planning import PlanningPage
+from services.executor.recording import Moved
+from services.executor.rows import Change, Claim, Due, Word
+from services.executor.sessions import Sessions
+
+log = structlog.get_logger()
+
+_SESSION_WAIT_S = 1.0
+_CHANGE_AGAIN_S = 2.0
+
+
+class Ledger(Protocol):
+    """The durable truth; each method is one short transaction."""
+
+    def planning(self) -> AbstractAsyncContextManager[PlanningPage]: ...
+
+    async def claim(self, due: Sequence[Due]) -> list[Claim]: ...
+
+    async def hold(self, due: Sequence[Due], reason: str, message: str, delay_s: float) -> None: ...
+
+    def record_soon(self, word: Word) -> None: ...
+
+    async def record(self, words: Sequence[Word]) -> list[Moved]: ...
+
+    async def finish_command(
+        self, claim: Claim, state: str, message: str, *, again_in_s: float = 0
+    ) -> None: ...
+
+    async def sweep(self) -> list[Due]: ...
+
+    async def doubts(self) -> list[tuple[Doubt, datetime]]: ...
+
+    async def decide(self, doubt: Doubt, change: Change) -> None: ...
+
+    async def note_looks(self, looks: Sequence[tuple[Doubt, bool, float]]) -> None: ...
+
+
+class Gateways(Protocol):
+    """The broker's order door of each environment."""
+
+    def of(self, environment: Environment) -> OrderGateway: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorFlow:
+    followers: Followers
+    fanout: Fanout
+    ledger: Ledger
+    sources: Sources
+    lanes: Lanes
+    sessions: Sessions
+    gateways: Gateways
+    pace: Pace
+    evidence_window_s: float
+
+    async def plan(self, records: Sequence[Record | Undecodable]) -> None:
+        """Write down, in one transaction, what each follower shall get. Nothing is sent here."""
+        heard = sorted_out(records, self.followers.broker)
+        new_follows = await self._learn(heard)
+        signals = await without_gaps(heard.in_order(), self.followers, self.sources)
+        late = await missed_by(new_follows, self.followers, self.sources)
+        async with self.ledger.planning() as page:
+            for signal, shards in signals:
+                await copy(page, signal, shards, self.followers, self.fanout)
+            for signal, follow in late:
+                await page.add_orders(
+                    signal, self.fanout.entries(signal, [follow], self.followers.accounts)
+                )
+            await page.bury(heard.dead)
+        self._note_planned(signals)
+        self.lanes.wake(page.due)
+        if heard.words:
+            await self.ledger.record(heard.words)
+
+    async def dispatch(self, due: Sequence[Due]) -> None:
+        """Claim in one statement what is due, then send each claimed request at most once."""
+        connected = await self._with_session(due)
+        for claim in await self.ledger.claim(self._within_pace(connected)):
+            self.lanes.start(self.send(claim))
+
+    async def send(self, claim: Claim) -> None:
+        session = self.sessions.get(claim.intent.account_id)
+        if session is None:
+            await self._heard(claim, problem=SESSION, message="the session ended just now")
+            return
+        try:
+            report = await self._request(claim, session)
+        except SessionExpired as error:
+            self.sessions.refuse(session.account_id)
+            await self._heard(claim, problem=SESSION, message=str(error))
+        except RateLimited as error:
+            await self._heard(
+                claim, problem=RATE, message=str(error), retry_after_s=error.retry_after_s
+            )
+        except NotProcessed as error:
+            await self._heard(claim, problem=NOT_SENT, message=str(error))
+        except BrokerError as error:
+            await self._heard(claim, problem=UNKNOWN, message=str(error))
+        else:
+            await self._answered(claim, report)
+
+    async def sweep(self) -> None:
+        """Close what ran out of time and wake what is due and not known here."""
+        self.lanes.wake(await self.ledger.sweep())
+
+    async def settle(self) -> None:
+        """Ask the brokers what became of orders we know nothing about."""
+        by_account: defaultdict[str, list[tuple[Doubt, datetime]]] = defaultdict(list)
+        for doubt, now in await self.ledger.doubts():
+            by_account[doubt.account_id].append((doubt, now))
+        for account_id, doubts in by_account.items():
+            self.lanes.start(self._look(account_id, doubts))
+
+    async def _look(self, account_id: str, doubts: Sequence[tuple[Doubt, datetime]]) -> None:
+        """Read one account's book once for all its doubtful orders."""
+        session = self.sessions.get(account_id)
+        if session is None:
+            self.sessions.want([account_id])
+            await self._judge(doubts, None, "there is no session to read the order book with")
+            return
+        try:
+            book = await self.gateways.of(session.environment).order_book(session)
+        except SessionExpired as error:
+            self.sessions.refuse(account_id)
+            await self._judge(doubts, None, str(error))
+        except BrokerError as error:
+            await self._judge(doubts, None, str(error))
+        else:
+            await self._judge(doubts, book, "")
+
+    async def _judge(
+        self,
+        doubts: Sequence[tuple[Doubt, datetime]],
+        book: Sequence[OrderReport] | None,
+        message: str,
+    ) -> None:
+        again: list[tuple[Doubt, bool, float]] = []
+        for doubt, now in doubts:
+            verdict = self._verdict(doubt, now, book, message)
+            if verdict.word is not None:
+                self.ledger.record_soon(verdict.word)
+            if verdict.change is not None:
+                await self.ledger.decide(doubt, verdict.change)
+            else:
+                # Absent is not "never placed": order books lag, so the ledger keeps looking.
+                again.append((doubt, verdict.looked, verdict.due_in_s))
+        await self.ledger.note_looks(again)
+
+    def _verdict(
+        self,
+        doubt: Doubt,
+        now: datetime,
+        book: Sequence[OrderReport] | None,
+        message: str,
+    ) -> Verdict:
+        window_s = self.evidence_window_s
+        if book is None:
+            return after_unreadable(doubt, now=now, window_s=window_s, message=message)
+        return after_look(doubt, book, now=now, window_s=window_s)
+
+    async def _request(self, claim: Claim, session: BrokerSession) -> OrderReport:
+        gateway = self.gateways.of(session.environment)
+        match claim.kind:
+            case "MODIFY":
+                return await gateway.modify_order(
+                    session, claim.broker_order_id, claim.intent, not_after=claim.not_after
+                )
+            case "CANCEL":
+                return await gateway.cancel_order(
+                    session, claim.broker_order_id, claim.intent, not_after=claim.not_after
+                )
+            case _:
+                return await gateway.place_order(session, claim.intent, not_after=claim.not_after)
+
+    async def _answered(self, claim: Claim, report: OrderReport) -> None:
+        refused_change = claim.command and report.status is OrderStatus.REJECTED and report.code
+        if not refused_change:
+            self.ledger.record_soon(_word(claim, report=report))
+        if claim.command:
+            state = "REFUSED" if refused_change else "DONE"
+            await self.ledger.finish_command(claim, state, report.message)
+
+    async def _heard(
+        self, claim: Claim, *, problem: str, message: str, retry_after_s: float = 1.0
+    ) -> None:
+        """Keep a verdict about our own request. Only a lost PLACE leaves the order in doubt."""
+        log.info(
+            "request_unanswered",
+            signal_id=claim.signal_id,
+            order_id=claim.order_id,
+            kind=claim.kind,
+            problem=problem,
+            error=message,
+        )
+        if claim.command:
+            wait_s = max(retry_after_s, _CHANGE_AGAIN_S if problem == UNKNOWN else 0)
+            await self.ledger.finish_command(claim, "DUE", message, again_in_s=wait_s)
+        else:
+            self.ledger.record_soon(
+                _word(claim, problem=problem, message=message, retry_after_s=retry_after_s)
+            )
+
+    async def _with_session(self, due: Sequence[Due]) -> list[Due]:
+        connected: list[Due] = []
+        waiting: list[Due] = []
+        for item in due:
+            (connected if self.sessions.get(item.account_id) else waiting).append(item)
+        if waiting:
+            self.sessions.want({item.account_id for item in waiting})
+            await self.ledger.hold(
+                waiting, HoldReason.SESSION, "Waiting for the broker session.", _SESSION_WAIT_S
+            )
+        return connected
+
+    def _within_pace(self, due: Sequence[Due]) -> list[Due]:
+        """Let through what the exchange's limits allow now; the rest comes back by itself."""
+        allowed, now = [], time.monotonic()
+        for item in due:
+            segment = item.instrument.partition(":")[0]
+            wait_s = self.pace.wait_s(item.account_id, segment, urgent=item.urgent, now=now)
+            if wait_s:
+                self.lanes.wake_later(item, wait_s)
+            else:
+                allowed.append(item)
+        return allowed
+
+    async def _learn(self, heard: Heard) -> list[Follow]:
+        """Take in accounts and follows; return the follows that are new here."""
+        for account in heard.accounts:
+            if self.followers.learn_account(account):
+                self.sessions.learn(account)
+        new = [follow for follow in heard.follows if self.followers.learn_follow(follow)]
+        strangers = [f.account_id for f in new if f.account_id not in self.followers.accounts]
+        if strangers:
+            # The follow overtook its account's own event.
+            for account in await self.sources.accounts(account_ids=strangers):
+                self.followers.learn_account(account)
+                self.sessions.learn(account)
+        return new
+
+    def _note_planned(self, signals: Iterable[tuple[Signal, list[int]]]) -> None:
+        for signal, shards in signals:
+            for shard in shards:
+                self.followers.note_planned(shard, signal.master_id, signal.seq)
+
+
+def _word(
+    claim: Claim,
+    *,
+    report: OrderReport | None = None,
+    problem: str | None = None,
+    message: str = "",
+    retry_after_s: float = 1.0,
+) -> Word:
+    return Word(
+        account_id=claim.intent.account_id,
+        source=UpdateSource.REPLY,
+        received_at=datetime.now(UTC),
+        order_id=claim.order_id,
+        report=report,
+        problem=problem,
+        message=message,
+        retry_after_s=retry_after_s,
+    )

@@ -1,0 +1,79 @@
+"""What a broker's word changes in a follower order: transitions 6 to 12a and 15 to 17. Pure."""
+
+from datetime import datetime
+
+from libs.trading.events import UpdateSource
+from libs.trading.orders import OrderReport, OrderStatus
+from libs.trading.reasons import AttentionReason, HoldReason, SkipReason
+from libs.trading.states import AT_BROKER, OrderState, folded_state
+from services.executor.rows import Change, OrderRow, Word
+
+NOT_SENT, SESSION, RATE, UNKNOWN = "NOT_SENT", "SESSION", "RATE", "UNKNOWN"
+
+_HOLD_OF = {NOT_SENT: HoldReason.BREAKER, SESSION: HoldReason.SESSION, RATE: HoldReason.RATE}
+_SKIP_OF = {NOT_SENT: SkipReason.EXPIRED, SESSION: SkipReason.SESSION, RATE: SkipReason.EXPIRED}
+# States in which a broker can have nothing of ours: no report can be about this order.
+_NEVER_SENT = frozenset({OrderState.PLANNED, OrderState.HELD, OrderState.SKIPPED})
+
+
+def folded(row: OrderRow, word: Word, *, now: datetime, attempts_max: int) -> Change | None:
+    """Decide what this word changes; None when it changes nothing."""
+    if word.problem is not None:
+        return _after_problem(row, word, now=now, attempts_max=attempts_max)
+    if word.report is None:
+        return None
+    return _after_report(row, word.report, word.source)
+
+
+def _after_problem(row: OrderRow, word: Word, *, now: datetime, attempts_max: int) -> Change | None:
+    # Only the request itself speaks here, and only while it is still the one in flight.
+    if row.state is not OrderState.SENDING:
+        return None
+    hold = _HOLD_OF.get(word.problem or "")
+    if hold is None:
+        return Change(state=OrderState.UNKNOWN, message=word.message, due_in_s=0)
+    if row.expires_at > now and row.attempts < attempts_max:
+        return Change(
+            state=OrderState.HELD,
+            reason=hold,
+            message=word.message,
+            due_in_s=word.retry_after_s,
+        )
+    skip = _SKIP_OF[word.problem or ""]
+    return Change(state=OrderState.SKIPPED, reason=skip, message=word.message)
+
+
+def _after_report(row: OrderRow, report: OrderReport, source: UpdateSource) -> Change | None:
+    if row.state in _NEVER_SENT:
+        return None
+    if row.state is OrderState.NEEDS_ATTENTION:
+        return None  # A person decides; the observation is kept beside the order.
+    state = folded_state(row.state, row.filled_quantity, report)
+    filled = max(row.filled_quantity, report.filled_quantity)
+    broker_order_id = row.broker_order_id or report.broker_order_id or None
+    if not _says_something_new(row, state, filled, broker_order_id):
+        return None
+    if state is OrderState.NEEDS_ATTENTION:
+        return Change(
+            state=state,
+            reason=AttentionReason.CONTRADICTION,
+            message=f"{row.state} here, but the broker ({source}) says {report.status}",
+        )
+    return Change(
+        state=state,
+        reason=report.code if report.status is OrderStatus.REJECTED else None,
+        message=report.message if state in AT_BROKER else "",
+        broker_order_id=broker_order_id,
+        filled_quantity=filled,
+        average_price=report.average_price if report.filled_quantity >= filled else None,
+    )
+
+
+def _says_something_new(
+    row: OrderRow, state: OrderState, filled: int, broker_order_id: str | None
+) -> bool:
+    return (state, filled, broker_order_id) != (
+        row.state,
+        row.filled_quantity,
+        row.broker_order_id,
+    )

@@ -1,0 +1,93 @@
+"""Follow rules and accounts of the shards this replica owns, in memory: nothing is looked up later.
+
+Filled when a shard is taken, kept fresh by events and by a poll of versions. Newer versions win,
+so records may arrive repeated or out of order.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from libs.trading.accounts import Account
+from libs.trading.follows import Follow
+from libs.trading.shards import shard_of
+from libs.trading.signals import Signal
+
+
+@dataclass(slots=True)
+class Followers:
+    """`planned` is the last planned seq per (shard, master); a missing one is the baseline."""
+
+    broker: str
+    partitions: int
+    planned: dict[tuple[int, str], int] = field(default_factory=dict)
+    accounts: dict[str, Account] = field(default_factory=dict)
+    _by_strategy: defaultdict[tuple[int, str], dict[str, Follow]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+    _loaded: set[int] = field(default_factory=set)
+
+    def take(
+        self,
+        shards: Iterable[int],
+        follows: Iterable[Follow],
+        accounts: Iterable[Account],
+        planned: dict[tuple[int, str], int],
+    ) -> None:
+        """Add what the database knows of newly owned shards."""
+        self._loaded.update(shards)
+        self.planned.update(planned)
+        for account in accounts:
+            self.learn_account(account)
+        for follow in follows:
+            self.learn_follow(follow)
+
+    def drop(self, shards: Iterable[int]) -> set[str]:
+        """Forget lost shards; return the accounts that went with them."""
+        gone = set(shards)
+        self._loaded -= gone
+        for key in [key for key in self._by_strategy if key[0] in gone]:
+            del self._by_strategy[key]
+        for planned in [key for key in self.planned if key[0] in gone]:
+            del self.planned[planned]
+        lost = {id_ for id_ in self.accounts if shard_of(id_, self.partitions) in gone}
+        for account_id in lost:
+            del self.accounts[account_id]
+        return lost
+
+    def holds(self, shards: Iterable[int]) -> bool:
+        return self._loaded.issuperset(shards)
+
+    def learn_follow(self, follow: Follow) -> bool:
+        """Keep a follow of ours; True when it was not known in this version."""
+        shard = shard_of(follow.account_id, self.partitions)
+        if follow.broker != self.broker or shard not in self._loaded:
+            return False
+        known = self._by_strategy[shard, follow.strategy_id]
+        old = known.get(follow.follow_id)
+        if old is not None and old.version >= follow.version:
+            return False
+        known[follow.follow_id] = follow
+        return True
+
+    def learn_account(self, account: Account) -> bool:
+        """Keep an account of ours; True when it was not known in this version."""
+        shard = shard_of(account.account_id, self.partitions)
+        if account.broker != self.broker or shard not in self._loaded:
+            return False
+        old = self.accounts.get(account.account_id)
+        if old is not None and old.version >= account.version:
+            return False
+        self.accounts[account.account_id] = account
+        return True
+
+    def following(self, signal: Signal, shard: int) -> list[Follow]:
+        """List who gets this signal; whoever comes first changes from signal to signal."""
+        known = self._by_strategy.get((shard, signal.strategy_id), {})
+        covered = [follow for follow in known.values() if follow.covers(signal.seq)]
+        start = signal.seq % len(covered) if covered else 0
+        return covered[start:] + covered[:start]
+
+    def note_planned(self, shard: int, master_id: str, seq: int) -> None:
+        key = (shard, master_id)
+        self.planned[key] = max(seq, self.planned.get(key, 0))

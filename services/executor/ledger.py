@@ -1,0 +1,186 @@
+"""The ledger as the flow sees it: plan, claim, record, sweep, each one short transaction.
+
+What a broker said is written in batches, within `BATCH_S` of the first word. A batch that Postgres
+refuses for the moment is kept and tried again: nothing that was said is lost while we live, and
+what dies with us is read again from the broker's book.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import asyncpg
+import structlog
+
+from libs.runtime.outbox import OutboxMessage, enqueue
+from libs.runtime.postgres import UNREACHABLE
+from libs.trading.states import OrderState
+from services.executor.claiming import CLAIM_ENTRIES, CLAIM_EXITS, Claims, Holding
+from services.executor.evidence import Doubt
+from services.executor.planning import PlanningPage
+from services.executor.recording import Moved, Recorder, after, locked, write
+from services.executor.rows import Change, Claim, Due, Word
+from services.executor.statements import HISTORY_OF_MOVED
+from services.executor.sweeping import Sweeper, note_looks
+
+log = structlog.get_logger()
+
+BATCH_S = 0.02
+WORDS_MAX = 20_000
+
+_FINISH_COMMAND = """
+UPDATE executor.commands SET state = $3, message = $4, changed_at = clock_timestamp(),
+    due_at = clock_timestamp() + make_interval(secs => $5)
+WHERE order_id = $1 AND n = $2 AND state = 'SENDING'
+"""
+_TAKE_TERMS = f"""
+WITH moved AS (
+    UPDATE executor.orders SET order_type = $2, quantity = $3, limit_price = $4,
+        trigger_price = $5, version = version + 1, changed_at = clock_timestamp(),
+        change_id = pg_current_xact_id()
+    WHERE order_id = $1 AND state IN ('ACKED', 'OPEN', 'PARTIAL')
+    RETURNING *
+), history AS ({HISTORY_OF_MOVED})
+SELECT count(*) FROM moved
+"""
+
+
+@dataclass(slots=True)
+class PostgresLedger:
+    """`holding` tells the leases of this moment; `notices_of` says whom a transition concerns."""
+
+    pool: asyncpg.Pool
+    broker: str
+    claims: Claims
+    recorder: Recorder
+    sweeper: Sweeper
+    holding: Callable[[], Holding]
+    notices_of: Callable[[Sequence[Moved]], Sequence[OutboxMessage]]
+    on_change: list[Callable[[], None]] = field(default_factory=list)
+    _words: list[Word] = field(default_factory=list)
+    _spoken: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @asynccontextmanager
+    async def planning(self) -> AsyncIterator[PlanningPage]:
+        """Open the one transaction of a planned batch."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            yield PlanningPage(connection, self.broker)
+        self._changed()
+
+    async def claim(self, due: Sequence[Due]) -> list[Claim]:
+        """Claim in one statement per kind what is due; what may never go is skipped at once."""
+        holding = self.holding()
+        if not holding.epochs:
+            return []
+        commands = [item for item in due if item.command]
+        exits = [item for item in due if not item.command and item.urgent]
+        entries = [item for item in due if not item.command and not item.urgent]
+        claimed: list[Claim] = []
+        if commands:
+            claimed += await self.claims.commands(commands, holding)
+        for statement, items in ((CLAIM_EXITS, exits), (CLAIM_ENTRIES, entries)):
+            if items:
+                taken = await self.claims.orders(statement, items, holding)
+                claimed += taken
+                ids = {claim.order_id for claim in taken}
+                await self.claims.skip_stopped([i for i in items if i.order_id not in ids])
+        self._changed()
+        return claimed
+
+    async def hold(self, due: Sequence[Due], reason: str, message: str, delay_s: float) -> None:
+        await self.claims.hold([i for i in due if not i.command], reason, message, delay_s)
+        self._changed()
+
+    def record_soon(self, word: Word) -> None:
+        """Keep a word for the next batch, written within `BATCH_S`."""
+        self._words.append(word)
+        self._spoken.set()
+
+    async def record(self, words: Sequence[Word]) -> list[Moved]:
+        """Fold words now; return when they are durable."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            moved = await self.recorder.record(connection, words)
+            await enqueue(connection, "executor", self.notices_of(moved))
+        if moved:
+            self._changed()
+        return moved
+
+    async def write_batches(self) -> None:
+        """Write kept words for ever."""
+        while True:
+            await self._spoken.wait()
+            await asyncio.sleep(BATCH_S)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write what is kept; on trouble keep it and come back."""
+        self._spoken.clear()
+        words, self._words = self._words, []
+        if not words:
+            return
+        try:
+            await self.record(words)
+        except (*UNREACHABLE, asyncpg.PostgresError) as error:
+            log.warning("outcomes_wait", words=len(words), error=str(error))
+            self._words = (words + self._words)[-WORDS_MAX:]
+            await asyncio.sleep(0.5)
+            self._spoken.set()
+
+    async def finish_command(
+        self, claim: Claim, state: str, message: str, *, again_in_s: float = 0
+    ) -> None:
+        """Close a MODIFY or CANCEL, or make it due again; an accepted MODIFY changes the terms."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            await connection.execute(
+                _FINISH_COMMAND, claim.order_id, claim.command, state, message, again_in_s
+            )
+            if state == "DONE" and claim.kind == "MODIFY":
+                terms = claim.intent.terms
+                await connection.execute(
+                    _TAKE_TERMS,
+                    claim.order_id,
+                    terms.order_type,
+                    terms.quantity,
+                    terms.limit_price,
+                    terms.trigger_price,
+                )
+        self._changed()
+
+    async def sweep(self) -> list[Due]:
+        """Close what ran out of time and list what is due on the owned shards."""
+        shards = list(self.holding().epochs)
+        if not shards:
+            return []
+        async with self.pool.acquire() as connection, connection.transaction():
+            changed = await self.sweeper.close_overdue(connection, shards)
+            due = await self.sweeper.due(connection, shards)
+        if changed:
+            self._changed()
+        return due
+
+    async def doubts(self) -> list[tuple[Doubt, datetime]]:
+        shards = list(self.holding().epochs)
+        async with self.pool.acquire() as connection:
+            return list(await self.sweeper.doubts(connection, shards)) if shards else []
+
+    async def note_looks(self, looks: Sequence[tuple[Doubt, bool, float]]) -> None:
+        async with self.pool.acquire() as connection:
+            await note_looks(connection, looks)
+
+    async def decide(self, doubt: Doubt, change: Change) -> None:
+        """Move an order out of UNKNOWN, if it still stands there."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            rows, _ = await locked(connection, [doubt.order_id])
+            row = rows.get(doubt.order_id)
+            if row is None or row.state is not OrderState.UNKNOWN or row.version != doubt.version:
+                return
+            moved = Moved(row=after(row, change), source=row.state, change=change)
+            await write(connection, [moved])
+            await enqueue(connection, "executor", self.notices_of([moved]))
+        self._changed()
+
+    def _changed(self) -> None:
+        for tell in self.on_change:
+            tell()

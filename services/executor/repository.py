@@ -1,0 +1,228 @@
+"""What the executor reads: the views of other services, and orders for people."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+import asyncpg
+
+from libs.contracts import codec, topics
+from libs.trading.accounts import Account, AccountKind, Environment, Regime, SessionState
+from libs.trading.events import OrderChanged
+from libs.trading.follows import Follow, Sizing, SizingMode
+from libs.trading.orders import OrderTerms, OrderType, Product, Side
+from libs.trading.signals import Signal
+from libs.trading.states import OrderState
+
+_ORDER_COLUMNS = """order_id, version, change_id::text::bigint AS change_id, changed_at, state,
+    signal_id, strategy_id, follow_id, master_id, user_id, account_id, broker, client_order_id,
+    instrument, side, product, order_type, quantity, limit_price, trigger_price, planned_at,
+    accepted_at, sent_at, filled_quantity, average_price, broker_order_id, environment, action,
+    reason, message"""
+
+# Postgres has committed or given up every transaction below this one.
+_CURSOR = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Orders and the cursor from which to ask for what changes later."""
+
+    orders: list[OrderChanged]
+    cursor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    pool: asyncpg.Pool
+    broker: str
+    partitions: int
+
+    async def follows(self, *, changed_after: datetime | None = None) -> list[Follow]:
+        rows = await self.pool.fetch(
+            """SELECT * FROM signal.follows_now
+            WHERE broker = $1 AND ($2::timestamptz IS NULL OR changed_at >= $2)""",
+            self.broker,
+            changed_after,
+        )
+        return [_follow(row) for row in rows]
+
+    async def accounts(
+        self,
+        *,
+        changed_after: datetime | None = None,
+        account_ids: Sequence[str] | None = None,
+    ) -> list[Account]:
+        rows = await self.pool.fetch(
+            """SELECT * FROM auth.accounts_now
+            WHERE broker = $1 AND ($2::timestamptz IS NULL OR changed_at >= $2)
+                AND ($3::uuid[] IS NULL OR account_id = ANY($3))""",
+            self.broker,
+            changed_after,
+            account_ids,
+        )
+        return [_account(row) for row in rows]
+
+    async def now(self) -> datetime:
+        now: datetime = await self.pool.fetchval("SELECT clock_timestamp()")
+        return now
+
+    async def planned(self, shards: Sequence[int]) -> dict[tuple[int, str], int]:
+        """Read the last planned seq per shard and master."""
+        rows = await self.pool.fetch(
+            """SELECT shard, master_id, seq FROM executor.planned_seqs
+            WHERE broker = $1 AND shard = ANY($2::int[])""",
+            self.broker,
+            shards,
+        )
+        return {(row["shard"], row["master_id"]): row["seq"] for row in rows}
+
+    async def emitted(self, master_id: str, *, after: int, before: int) -> list[Signal]:
+        """Read a master's signals with after < seq < before, in order."""
+        rows = await self.pool.fetch(
+            """SELECT payload FROM signal.emitted
+            WHERE master_id = $1 AND seq > $2 AND seq < $3 ORDER BY seq""",
+            master_id,
+            after,
+            before,
+        )
+        return [_signal(row["payload"]) for row in rows]
+
+    async def live_signals(self, master_ids: Sequence[str]) -> list[Signal]:
+        """Read the signals of these masters that have not expired, in order."""
+        rows = await self.pool.fetch(
+            """SELECT payload FROM signal.emitted
+            WHERE master_id = ANY($1::uuid[]) AND expires_at > clock_timestamp()
+            ORDER BY master_id, seq""",
+            master_ids,
+        )
+        return [_signal(row["payload"]) for row in rows]
+
+    async def order_snapshot(self, user_id: str, *, after: int | None, limit: int) -> Snapshot:
+        """List a user's orders, as follower or as master: all, or those changed since a cursor."""
+        async with (
+            self.pool.acquire() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            cursor = await connection.fetchval(f"SELECT {_CURSOR}")  # A constant.
+            rows = await connection.fetch(
+                f"""SELECT {_ORDER_COLUMNS} FROM executor.orders
+                WHERE (user_id = $1 OR master_id = $1)
+                    AND ($2::bigint IS NULL OR change_id >= $2::text::xid8)
+                ORDER BY planned_at DESC, order_id LIMIT $3""",
+                user_id,
+                after,
+                limit,
+            )
+        return Snapshot(orders=[_order(row) for row in rows], cursor=cursor)
+
+    async def order(self, order_id: str, user_id: str | None) -> OrderChanged | None:
+        """Read one order; None when it is not this user's. `user_id` None reads any."""
+        row = await self.pool.fetchrow(
+            f"""SELECT {_ORDER_COLUMNS} FROM executor.orders
+            WHERE order_id = $1 AND ($2::uuid IS NULL OR user_id = $2 OR master_id = $2)""",
+            order_id,
+            user_id,
+        )
+        return _order(row) if row else None
+
+    async def history(self, order_id: str) -> list[asyncpg.Record]:
+        rows: list[asyncpg.Record] = await self.pool.fetch(
+            """SELECT version, state, reason, message, filled_quantity, average_price, quantity,
+                limit_price, trigger_price, at
+            FROM executor.order_history WHERE order_id = $1 ORDER BY version""",
+            order_id,
+        )
+        return rows
+
+    async def leases(self) -> list[asyncpg.Record]:
+        rows: list[asyncpg.Record] = await self.pool.fetch(
+            """SELECT broker, shard, owner, epoch, until, until > clock_timestamp() AS held
+            FROM executor.shard_leases ORDER BY broker, shard"""
+        )
+        return rows
+
+
+def _signal(payload: bytes) -> Signal:
+    event = codec.decode(topics.SIGNALS, payload)
+    if not isinstance(event, Signal):
+        raise TypeError("signal.emitted holds something else than signals")
+    return event
+
+
+def _follow(row: asyncpg.Record) -> Follow:
+    return Follow(
+        follow_id=row["follow_id"],
+        strategy_id=row["strategy_id"],
+        master_id=row["master_id"],
+        user_id=row["user_id"],
+        account_id=row["account_id"],
+        broker=row["broker"],
+        sizing=Sizing(mode=SizingMode(row["sizing_mode"]), value=Decimal(row["sizing_value"])),
+        from_seq=row["from_seq"],
+        until_seq=row["until_seq"],
+        paused=row["paused"],
+        version=row["version"],
+    )
+
+
+def _account(row: asyncpg.Record) -> Account:
+    return Account(
+        account_id=row["account_id"],
+        user_id=row["user_id"],
+        broker=row["broker"],
+        kind=AccountKind(row["kind"]),
+        version=row["version"],
+        session_state=SessionState(row["session_state"]),
+        environment=Environment(row["environment"]),
+        regime=Regime(row["regime"]),
+        broker_client_id=row["broker_client_id"],
+        session_expires_at=row["session_expires_at"],
+        egress=row["egress"],
+        algo_id=row["algo_id"],
+        orders_per_second_max=row["orders_per_second_max"],
+        consent_version=row["consent_version"],
+    )
+
+
+def _order(row: asyncpg.Record) -> OrderChanged:
+    return changed_of(row, at=row["changed_at"])
+
+
+def changed_of(row: asyncpg.Record, *, at: datetime) -> OrderChanged:
+    """Make the event of a row that carries the columns of an order and of one version."""
+    return OrderChanged(
+        order_id=row["order_id"],
+        version=row["version"],
+        change_id=row["change_id"],
+        at=at,
+        state=OrderState(row["state"]),
+        signal_id=row["signal_id"],
+        strategy_id=row["strategy_id"],
+        follow_id=row["follow_id"],
+        master_id=row["master_id"],
+        user_id=row["user_id"],
+        account_id=row["account_id"],
+        broker=row["broker"],
+        client_order_id=row["client_order_id"],
+        instrument=row["instrument"],
+        side=Side(row["side"]),
+        product=Product(row["product"]),
+        terms=OrderTerms(
+            order_type=OrderType(row["order_type"]),
+            quantity=row["quantity"],
+            limit_price=row["limit_price"],
+            trigger_price=row["trigger_price"],
+        ),
+        planned_at=row["planned_at"],
+        accepted_at=row["accepted_at"],
+        sent_at=row["sent_at"],
+        filled_quantity=row["filled_quantity"],
+        average_price=row["average_price"],
+        broker_order_id=row["broker_order_id"],
+        environment=row["environment"],
+        action=row["action"],
+        reason=row["reason"],
+        message=row["message"],
+    )

@@ -1,0 +1,120 @@
+"""What a row of the ledger is in memory, and the changes the pure core asks for."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from libs.trading.events import UpdateSource
+from libs.trading.orders import OrderIntent, OrderReport, OrderTerms, Product, Side, Validity
+from libs.trading.signals import SignalAction
+from libs.trading.states import OrderState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedOrder:
+    """One new order of one follower, before it is written. SKIPPED ones carry their reason."""
+
+    order_id: str
+    client_order_id: str
+    signal_id: str
+    account_id: str
+    shard: int
+    master_id: str
+    strategy_id: str
+    follow_id: str
+    user_id: str
+    seq: int
+    environment: str
+    action: SignalAction
+    instrument: str
+    side: Side
+    product: Product
+    validity: Validity
+    terms: OrderTerms
+    algo_id: str | None
+    accepted_at: datetime
+    expires_at: datetime
+    request_hash: bytes
+    state: OrderState = OrderState.PLANNED
+    reason: str | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """An order or a command whose turn may have come. `command` is its number, 0 for the order."""
+
+    order_id: str
+    version: int
+    account_id: str
+    instrument: str
+    urgent: bool
+    command: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A request that is durable as SENDING and may now be written to the wire, once.
+
+    `not_after` is on the monotonic clock: later than that nothing is written.
+    """
+
+    order_id: str
+    version: int
+    user_id: str
+    intent: OrderIntent
+    not_after: float
+    signal_id: str
+    command: int = 0
+    kind: str = "PLACE"
+    broker_order_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRow:
+    """The part of a ledger row that decisions need."""
+
+    order_id: str
+    version: int
+    state: OrderState
+    account_id: str
+    user_id: str
+    client_order_id: str
+    instrument: str
+    quantity: int
+    filled_quantity: int
+    average_price: Decimal | None
+    broker_order_id: str | None
+    attempts: int
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """Something the broker, or our own client, said about one order.
+
+    One of `report` and `problem` stands. `problem` is a verdict about our own request: NOT_SENT,
+    SESSION, RATE (nothing was processed) or UNKNOWN.
+    """
+
+    account_id: str
+    source: UpdateSource
+    received_at: datetime
+    order_id: str | None = None
+    report: OrderReport | None = None
+    problem: str | None = None
+    message: str = ""
+    retry_after_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One transition to write; None in a field means "leave as it is"."""
+
+    state: OrderState
+    reason: str | None = None
+    message: str = ""
+    broker_order_id: str | None = None
+    filled_quantity: int | None = None
+    average_price: Decimal | None = None
+    due_in_s: float | None = None

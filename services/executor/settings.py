@@ -1,0 +1,44 @@
+"""Everything an operator can change about an executor."""
+
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from libs.runtime.settings import (
+    BrokerSettings,
+    InternalSettings,
+    KafkaSettings,
+    LogSettings,
+    PostgresSettings,
+    RedisSettings,
+    SessionKeySettings,
+)
+
+
+class ExecutorSettings(
+    KafkaSettings,
+    PostgresSettings,
+    RedisSettings,
+    InternalSettings,
+    SessionKeySettings,
+    BrokerSettings,
+    LogSettings,
+):
+    """`evidence_window_s` is how long an absent order is looked for before it counts as not placed.
+
+    Brokers were seen to show an order 83 s after they took it, so 120 is the least for live money.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="EXECUTOR_", extra="ignore", populate_by_name=True)
+
+    broker: str
+    host: str = "127.0.0.1"
+    port: int = Field(default=8110, gt=0, lt=65536)
+    order_tag_key: SecretStr = Field(validation_alias="ORDER_TAG_KEY")
+    evidence_window_s: float = Field(default=120, gt=0)
+    answer_timeout_s: float = Field(default=10, gt=0)
+    lost_answer_grace_s: float = Field(default=5, gt=0)
+    lease_s: float = Field(default=6, gt=1)
+    sweep_every_s: float = Field(default=1, gt=0)
+    in_flight_max: int = Field(default=400, gt=0)
+    claim_chunk: int = Field(default=100, gt=0)
+    attempts_max: int = Field(default=3, gt=0)

@@ -1,0 +1,39 @@
+"""SQL that several files of the ledger share: the history suffix and the clauses of the claim."""
+
+# A statement that moved orders ends with this, so that no transition is ever without its history.
+HISTORY_OF_MOVED = """
+    INSERT INTO executor.order_history (order_id, version, broker, shard, state, reason, message,
+        filled_quantity, average_price, broker_order_id, order_type, quantity, limit_price,
+        trigger_price, sent_at)
+    SELECT order_id, version, broker, shard, state, reason, message, filled_quantity,
+        average_price, broker_order_id, order_type, quantity, limit_price, trigger_price, sent_at
+    FROM moved
+"""
+
+# The shard is ours: our lease, our epoch, not run out by the database's clock.
+LEASE_HELD = """EXISTS (
+    SELECT FROM executor.shard_leases l
+    JOIN unnest($3::int[], $4::bigint[]) AS held (shard, epoch) USING (shard)
+    WHERE l.broker = o.broker AND l.shard = o.shard AND l.owner = $5 AND l.epoch = held.epoch
+        AND l.until > clock_timestamp())"""
+
+# Why an entry must not leave now, by what everybody decided a moment ago. NULL when it may.
+ENTRY_STOP = """CASE
+    WHEN EXISTS (SELECT FROM executor.kill_switches_now k
+        WHERE k.scope = 'PLATFORM'
+            OR (k.scope = 'BROKER' AND k.subject = o.broker)
+            OR (k.scope = 'STRATEGY' AND k.subject = o.strategy_id::text)
+            OR (k.scope = 'MASTER' AND k.subject = o.master_id::text)
+            OR (k.scope = 'ACCOUNT' AND k.subject = o.account_id::text)
+            OR (k.scope = 'ALGO_ID' AND k.subject = o.algo_id)) THEN 'KILL'
+    WHEN EXISTS (SELECT FROM signal.follows_now f WHERE f.follow_id = o.follow_id
+        AND (f.paused OR f.until_seq IS NOT NULL)) THEN 'PAUSED'
+    WHEN EXISTS (SELECT FROM auth.stops s WHERE s.account_id = o.account_id
+        AND s.reason = 'NO_CONSENT') THEN 'NO_CONSENT'
+    WHEN EXISTS (SELECT FROM auth.stops s WHERE s.account_id = o.account_id) THEN 'DISCONNECTED'
+END"""
+
+# While one order of this account and instrument is in doubt, no further entry goes out.
+IN_DOUBT = """EXISTS (SELECT FROM executor.orders d
+    WHERE d.account_id = o.account_id AND d.instrument = o.instrument
+        AND d.state IN ('UNKNOWN', 'NEEDS_ATTENTION'))"""

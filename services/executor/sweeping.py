@@ -1,0 +1,170 @@
+"""SQL that finds what nobody is working on: lapsed, expired, due and doubtful rows of owned shards.
+
+Recovery reads these rows and nothing else; memory is never needed to go on after a crash.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+
+from libs.trading.reasons import SKIP_SENTENCES, SkipReason
+from services.executor.evidence import Doubt
+from services.executor.recording import Connection
+from services.executor.rows import Due
+from services.executor.statements import HISTORY_OF_MOVED
+
+_OURS = "broker = $1 AND shard = ANY($2::int[])"
+
+_LAPSE = f"""
+WITH moved AS (
+    UPDATE executor.orders SET state = 'UNKNOWN', message = 'no answer came back',
+        due_at = clock_timestamp(), version = version + 1, changed_at = clock_timestamp(),
+        change_id = pg_current_xact_id()
+    WHERE {_OURS} AND state = 'SENDING'
+        AND deadline < clock_timestamp() - make_interval(secs => $3)
+    RETURNING *
+), history AS ({HISTORY_OF_MOVED})
+SELECT count(*) FROM moved
+"""
+
+_EXPIRE = f"""
+WITH moved AS (
+    UPDATE executor.orders SET state = 'SKIPPED', version = version + 1,
+        reason = CASE WHEN state = 'HELD' AND reason = 'SESSION' THEN 'SESSION' ELSE 'EXPIRED' END,
+        message = CASE WHEN state = 'HELD' AND reason = 'SESSION' THEN $3 ELSE $4 END,
+        changed_at = clock_timestamp(), change_id = pg_current_xact_id()
+    WHERE {_OURS} AND state IN ('PLANNED', 'HELD') AND expires_at <= clock_timestamp()
+    RETURNING *
+), history AS ({HISTORY_OF_MOVED})
+SELECT count(*) FROM moved
+"""
+
+_DUE_ORDERS = f"""
+SELECT order_id, version, account_id, instrument, action FROM executor.orders
+WHERE {_OURS} AND state IN ('PLANNED', 'HELD') AND due_at <= clock_timestamp()
+    AND (state = 'HELD' OR planned_at < clock_timestamp() - make_interval(secs => $3))
+ORDER BY due_at LIMIT $4
+"""
+
+_DUE_COMMANDS = f"""
+SELECT c.order_id, c.n, c.kind, o.account_id, o.instrument
+FROM executor.commands c JOIN executor.orders o USING (order_id)
+WHERE c.{_OURS.replace(" AND ", " AND c.")} AND c.state = 'DUE' AND c.due_at <= clock_timestamp()
+    AND c.expires_at > clock_timestamp() AND o.state IN ('ACKED', 'OPEN', 'PARTIAL')
+    AND o.broker_order_id IS NOT NULL
+ORDER BY c.due_at LIMIT $3
+"""
+
+# A change whose answer was lost is asked again: cancels are harmless twice, terms are absolute.
+_LAPSE_COMMANDS = f"""
+UPDATE executor.commands SET state = 'DUE', changed_at = clock_timestamp(),
+    message = 'no answer came back'
+WHERE {_OURS} AND state = 'SENDING' AND deadline < clock_timestamp() - make_interval(secs => $3)
+"""
+
+_DROP_COMMANDS = f"""
+UPDATE executor.commands SET state = 'DROPPED', message = 'too late', changed_at = clock_timestamp()
+WHERE {_OURS} AND state = 'DUE' AND expires_at <= clock_timestamp()
+"""
+
+_DOUBTS = f"""
+SELECT order_id, version, account_id, client_order_id, deadline, looks, changed_at,
+    clock_timestamp() AS now
+FROM executor.orders
+WHERE {_OURS} AND state = 'UNKNOWN' AND due_at <= clock_timestamp()
+ORDER BY due_at LIMIT $3
+"""
+
+_LOOKED = """
+UPDATE executor.orders o SET looks = o.looks + new.looked::int,
+    due_at = clock_timestamp() + make_interval(secs => new.due_in_s)
+FROM unnest($1::uuid[], $2::int[], $3::bool[], $4::float8[])
+    AS new (order_id, version, looked, due_in_s)
+WHERE o.order_id = new.order_id AND o.version = new.version AND o.state = 'UNKNOWN'
+"""
+
+_LIMIT = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sweeper:
+    """What is left over on the owned shards."""
+
+    broker: str
+    lost_answer_grace_s: float
+    planned_grace_s: float = 1.0
+
+    async def close_overdue(self, connection: Connection, shards: Sequence[int]) -> int:
+        """Move what ran out of time: SENDING to UNKNOWN, unsent to SKIPPED. Return how many."""
+        lapsed = await connection.fetchval(_LAPSE, self.broker, shards, self.lost_answer_grace_s)
+        expired = await connection.fetchval(
+            _EXPIRE,
+            self.broker,
+            shards,
+            SKIP_SENTENCES[SkipReason.SESSION],
+            SKIP_SENTENCES[SkipReason.EXPIRED],
+        )
+        await connection.execute(_LAPSE_COMMANDS, self.broker, shards, self.lost_answer_grace_s)
+        await connection.execute(_DROP_COMMANDS, self.broker, shards)
+        return int(lapsed) + int(expired)
+
+    async def due(self, connection: Connection, shards: Sequence[int]) -> list[Due]:
+        orders = await connection.fetch(
+            _DUE_ORDERS, self.broker, shards, self.planned_grace_s, _LIMIT
+        )
+        commands = await connection.fetch(_DUE_COMMANDS, self.broker, shards, _LIMIT)
+        return [_due_order(row) for row in orders] + [_due_command(row) for row in commands]
+
+    async def doubts(
+        self, connection: Connection, shards: Sequence[int]
+    ) -> list[tuple[Doubt, datetime]]:
+        """List orders in UNKNOWN whose next look is due, each with the database's time."""
+        rows = await connection.fetch(_DOUBTS, self.broker, shards, _LIMIT)
+        return [(_doubt(row), row["now"]) for row in rows]
+
+
+async def note_looks(connection: Connection, looks: Sequence[tuple[Doubt, bool, float]]) -> None:
+    """Count looks that found nothing and plan the next; no transition."""
+    if looks:
+        await connection.execute(
+            _LOOKED,
+            [doubt.order_id for doubt, _, _ in looks],
+            [doubt.version for doubt, _, _ in looks],
+            [looked for _, looked, _ in looks],
+            [due_in_s for _, _, due_in_s in looks],
+        )
+
+
+def _due_order(row: asyncpg.Record) -> Due:
+    return Due(
+        order_id=row["order_id"],
+        version=row["version"],
+        account_id=row["account_id"],
+        instrument=row["instrument"],
+        urgent=row["action"] == "EXIT",
+    )
+
+
+def _due_command(row: asyncpg.Record) -> Due:
+    return Due(
+        order_id=row["order_id"],
+        version=0,
+        account_id=row["account_id"],
+        instrument=row["instrument"],
+        urgent=row["kind"] == "CANCEL",
+        command=row["n"],
+    )
+
+
+def _doubt(row: asyncpg.Record) -> Doubt:
+    return Doubt(
+        order_id=row["order_id"],
+        version=row["version"],
+        account_id=row["account_id"],
+        client_order_id=row["client_order_id"],
+        deadline=row["deadline"],
+        looks=row["looks"],
+        changed_at=row["changed_at"],
+    )

@@ -1,0 +1,96 @@
+"""The loops of one replica: dispatch, sweep, settle, refresh. Each survives Postgres being away."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+
+from libs.contracts.codec import Record, Undecodable
+from services.executor.flow import ExecutorFlow
+from services.executor.followers import Followers
+from services.executor.lanes import Lanes
+from services.executor.repository import Repository
+from services.executor.sessions import Sessions
+from services.executor.shards import TROUBLE, OwnedShards
+
+log = structlog.get_logger()
+
+_BACKOFF_FIRST_S = 0.1
+_BACKOFF_MAX_S = 2.0
+# A change can carry an earlier stamp than one we have seen: look back a little, versions decide.
+_LOOK_BACK = timedelta(seconds=10)
+
+
+@dataclass(slots=True)
+class Work:
+    flow: ExecutorFlow
+    lanes: Lanes
+    followers: Followers
+    sessions: Sessions
+    repository: Repository
+    shards: OwnedShards
+    claim_chunk: int
+    sweep_every_s: float
+    _seen_until: datetime | None = field(default=None)
+
+    async def plan(self, records: list[Record | Undecodable]) -> bool:
+        """Plan a batch, waiting out a Postgres that is away. False when the shards are gone."""
+        backoff_s = _BACKOFF_FIRST_S
+        while True:
+            if not await self.shards.ready({record.partition for record in records}):
+                return False
+            try:
+                await self.flow.plan(records)
+            except TROUBLE as error:
+                log.warning("planning_waits", records=len(records), error=str(error))
+                await asyncio.sleep(backoff_s)
+                backoff_s = min(backoff_s * 2, _BACKOFF_MAX_S)
+            else:
+                return True
+
+    async def dispatch(self) -> None:
+        while True:
+            due = await self.lanes.due(self.claim_chunk)
+            await self._survive("dispatch", partial(self.flow.dispatch, due))
+
+    async def sweep(self) -> None:
+        while True:
+            await self._survive("sweep", self.flow.sweep)
+            await asyncio.sleep(self.sweep_every_s)
+
+    async def settle(self) -> None:
+        pause_s = min(self.sweep_every_s, self.flow.evidence_window_s / 60)
+        while True:
+            await self._survive("settle", self.flow.settle)
+            await asyncio.sleep(pause_s)
+
+    async def refresh(self) -> None:
+        """Poll for follows and accounts that changed, in case the bus did not say so."""
+        while True:
+            await asyncio.sleep(self.sweep_every_s)
+            if self.shards.assigned:
+                await self._survive("refresh", self._refresh)
+
+    async def fetch_sessions(self) -> None:
+        """Fetch wanted sessions; what was held for want of one is due again at the next sweep."""
+        await self.sessions.fetch_wanted(lambda fresh: log.info("sessions_opened", n=len(fresh)))
+
+    async def _refresh(self) -> None:
+        now = await self.repository.now()
+        since = self._seen_until or now - _LOOK_BACK
+        for account in await self.repository.accounts(changed_after=since - _LOOK_BACK):
+            if self.followers.learn_account(account):
+                self.sessions.learn(account)
+        for follow in await self.repository.follows(changed_after=since - _LOOK_BACK):
+            self.followers.learn_follow(follow)
+        self._seen_until = now
+
+    async def _survive(self, name: str, step: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await step()
+        except TROUBLE as error:
+            log.warning("work_waits", work=name, error=str(error))
+            await asyncio.sleep(0.5)

@@ -7,7 +7,7 @@ import secrets
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -92,19 +92,20 @@ class Stack:
         fresh = [p for p in programs if running.get(p.name) not in ("RUNNING", "STARTING")]
         _refuse_used_ports(fresh)
         self.supervisor.put(programs)
-        for program in programs:
+        for program in fresh:
             self.screen.begin(program.name, "starting")
-        self.supervisor.run(program.name for program in programs)
-        self._wait(programs)
+        self.supervisor.run(program.name for program in fresh)
+        self._wait(programs, {program.name for program in fresh})
 
-    def _wait(self, programs: Sequence[Program]) -> None:
+    def _wait(self, programs: Sequence[Program], fresh: Set[str]) -> None:
         pending = list(programs)
         began = time.monotonic()
         while pending:
             for program in list(pending):
                 if program.ready():
                     pending.remove(program)
-                    self.screen.end(program.name)
+                    if program.name in fresh:
+                        self.screen.end(program.name)
             if pending:
                 self._give_up(pending[0], time.monotonic() - began)
                 time.sleep(0.05)

@@ -1,5 +1,6 @@
 """One error shape for every HTTP answer, whatever went wrong."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -63,7 +64,8 @@ def install_problem_handlers(app: FastAPI) -> None:
 
 async def _on_problem(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Problem)  # noqa: S101  # Registered for this class alone.
-    return JSONResponse(error.body(), error.status)
+    headers = {"Retry-After": "1"} if error.status == 503 else None
+    return JSONResponse(error.body(), error.status, headers)
 
 
 async def _on_http(request: Request, error: Exception) -> JSONResponse:
@@ -105,6 +107,7 @@ async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({**body, "problems": problems}, 422)
 
 
+_NAMED = re.compile(r"([a-z_][a-z0-9_.]*): (.+)", re.DOTALL)
 _FIXES = {
     "missing": "is missing: add it",
     "extra_forbidden": "is not known here: leave it out",
@@ -119,6 +122,10 @@ def problem_of(error: Mapping[str, Any]) -> dict[str, str]:
     words = _FIXES.get(kind) or str(error["msg"]).removeprefix("Value error, ")
     if kind == "json_invalid":
         return {"field": "", "message": words}
+    named = _NAMED.fullmatch(words) if kind == "value_error" else None
+    if named is not None:  # A rule over several fields says itself which one is wrong.
+        field = ".".join(part for part in (field, named[1]) if part)
+        words = named[2]
     if words.startswith("Input should "):
         words = "must " + words.removeprefix("Input should ")
     return {"field": field, "message": f"{field}: {words}" if field else words}

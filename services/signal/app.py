@@ -1,18 +1,17 @@
 """Wiring of the signal service: ledger, bus, outbox, identities, routes."""
 
 import asyncio
-import signal
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import asyncpg
 import httpx
-import structlog
 from fastapi import FastAPI
 
 from libs.contracts import topics
 from libs.contracts.notices import notice_message
 from libs.runtime.alarms import Alarms
+from libs.runtime.background import keep
 from libs.runtime.bus import KafkaLink, Publisher, check_partitions, open_bus
 from libs.runtime.health import health_router
 from libs.runtime.identity import Identities
@@ -26,8 +25,6 @@ from services.signal.publication import Publication
 from services.signal.repository import SCHEMA, SignalRepository
 from services.signal.routes import router
 from services.signal.settings import SignalSettings
-
-log = structlog.get_logger()
 
 _POOL_CLOSE_S = 5
 _SHARDED_TOPICS = (topics.SIGNALS, topics.FOLLOW_EVENTS)
@@ -80,10 +77,10 @@ async def _wire(
         publication=publication,
         partitions=await repository.partitions(),
     )
-    await stack.enter_async_context(KafkaLink(bus, prepare=same_partitions))
-    _keep(stack, relay.run(), "outbox-relay")
-    _keep(stack, backlog.watch(), "backlog")
-    _keep(stack, publication.run(), "publication")
+    app.state.kafka = await stack.enter_async_context(KafkaLink(bus, prepare=same_partitions))
+    keep(stack, relay.run(), "outbox-relay")
+    keep(stack, backlog.watch(), "backlog")
+    keep(stack, publication.run(), "publication")
     stack.push_async_callback(publication.drain)
 
 
@@ -116,21 +113,3 @@ async def _close(pool: asyncpg.Pool) -> None:
             await pool.close()
     except TimeoutError:
         pool.terminate()
-
-
-def _keep(stack: AsyncExitStack, work: Coroutine[object, object, None], name: str) -> None:
-    """Run `work` until the stack closes; if it dies, the process stops rather than limps."""
-
-    def stop_if_dead(task: asyncio.Task[None]) -> None:
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            log.critical("background_task_died", task=name, exc_info=error)
-            signal.raise_signal(signal.SIGTERM)
-
-    async def cancel() -> None:
-        task.cancel()
-        await asyncio.wait([task])
-
-    task = asyncio.create_task(work, name=name)
-    task.add_done_callback(stop_if_dead)
-    stack.push_async_callback(cancel)

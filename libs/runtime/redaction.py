@@ -35,22 +35,22 @@ _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _LOOKS_SECRET = re.compile(
     "|".join(
         (
-            r"eyJ[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*)?",  # JWT
+            r"eyJ[\w.-]{16,}",  # JWT
             r"lsk_[\w-]{6,}",  # our API keys
             r"gAAAA[\w-]{20,}(?:=|%3D){0,2}",  # Fernet
-            r"v1\.[a-z0-9-]+\.[0-9a-f]{8}\.[\w-]{16,}=*",  # sealed by our vault
+            r"v1\.[a-z0-9-]{1,16}\.[0-9a-f]{8}\.[\w-]{16,}=*",  # sealed by our vault
             r"(?:ZXlK|bHNrX|Z0FBQU)[\w+/-]{12,}(?:=|%3D){0,2}",  # the same, once more in base64
         )
     )
 )
-_USER_INFO = re.compile(r"(?P<head>[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s/@]+(?=@)", re.IGNORECASE)
-_BEARER = re.compile(r"(?P<head>\b(?:bearer|basic)\s+)[\w.~+/:=-]{6,}", re.IGNORECASE)
+_USER_INFO = re.compile(r"(?P<head>://[^\s:/@]{0,64}:)[^\s/@]{1,256}(?=@)")
+_BEARER = re.compile(r"(?P<head>\b(?:bearer|basic)\s{1,4})[\w.~+/:=-]{6,}", re.IGNORECASE)
 _ASSIGNED = re.compile(
-    r"(?P<head>\b[\w-]*(?:token|secret|password|passwd|api_?key|auth_?code|totp|cookie|authorization)"
-    r"[\w-]*[\"']?\s*[:=]\s*[\"']?)(?!\*\*\*)[^\s\"',;&)}\]]+",
+    r"(?P<head>(?:token|secret|password|passwd|api_?key|auth_?code|totp|cookie|authorization)"
+    r"[\w-]{0,40}[\"']?\s{0,4}[:=]\s{0,4}[\"']?)(?!\*\*\*)[^\s\"',;&)}\]]+",
     re.IGNORECASE,
 )
-_PIN = re.compile(r"(?P<head>\bpin[\"']?\s*[:=]\s*[\"']?)[^\s\"',;&)}\]]+", re.IGNORECASE)
+_PIN = re.compile(r"(?P<head>\bpin[\"']?\s{0,4}[:=]\s{0,4}[\"']?)[^\s\"',;&)}\]]+", re.IGNORECASE)
 # Each pattern needs one of these, in lower case.
 _SIGNS = (
     "eyj",
@@ -88,10 +88,16 @@ def redact_text(text: str) -> str:
     # Nearly all texts end here: ids, names, times. The patterns cost twenty times as much.
     if len(text) <= _TEXT_MAX and not any(sign in lower for sign in _SIGNS):
         return text
-    text = _LOOKS_SECRET.sub(MASK, text if len(text) <= _TEXT_MAX else f"{text[:_TEXT_MAX]}…")
+    text = _LOOKS_SECRET.sub(MASK, _cut(text))
     for pattern in (_BEARER, _USER_INFO, _ASSIGNED, _PIN):
         text = pattern.sub(rf"\g<head>{MASK}", text)
     return text
+
+
+def _cut(text: str) -> str:
+    # What matters of a traceback stands at its two ends.
+    half = _TEXT_MAX // 2
+    return text if len(text) <= _TEXT_MAX else f"{text[:half]} … {text[-half:]}"
 
 
 @lru_cache(maxsize=1_024)

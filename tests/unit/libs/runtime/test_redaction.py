@@ -1,5 +1,6 @@
 import base64
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
@@ -117,3 +118,15 @@ def test_depth_and_length_are_bounded() -> None:
     out = redact(None, "", {"endless": endless, "long": "x" * 50_000})
 
     assert len(str(out)) < 20_000
+
+
+@pytest.mark.parametrize(
+    "piece", ["x", "eyJ", "a://", "token ", "pin", "v1.", "bearer ", "-token-", "lsk_", "a:b@"]
+)
+def test_no_text_makes_masking_slow(piece: str) -> None:
+    text = piece * (50_000 // len(piece))
+
+    started = time.thread_time()
+    redact_text(text)
+
+    assert time.thread_time() - started < 0.1

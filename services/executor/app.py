@@ -5,7 +5,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
 from fastapi import FastAPI
-from faststream.kafka import KafkaMessage
 from redis.asyncio import Redis
 
 from libs.brokers import registry
@@ -118,10 +117,11 @@ def _subscribe(bus: KafkaBus, settings: ExecutorSettings, replica: Replica) -> N
         listener=replica.shards,
         **SUBSCRIBE,
     )
-    async def on_records(records: list[Record | Undecodable], message: KafkaMessage) -> None:
-        # The acknowledgement follows the durable write, never the broker's answer.
+    async def on_records(records: list[Record | Undecodable]) -> None:
+        # The acknowledgement follows the durable write, never the broker's answer. The bus
+        # injects nothing (apply_types is off), so the message is taken from its context.
         if await replica.work.plan(records):
-            await message.ack()
+            await bus.context.get_local("message").ack()
 
 
 def _keep_working(stack: AsyncExitStack, replica: Replica) -> None:

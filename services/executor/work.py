@@ -1,13 +1,15 @@
 """The loops of one replica: dispatch, sweep, settle, refresh. Each survives Postgres being away."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
+import asyncpg
 import structlog
 
+from libs.contracts import codec
 from libs.contracts.codec import Record, Undecodable
 from services.executor.flow import ExecutorFlow
 from services.executor.followers import Followers
@@ -18,6 +20,8 @@ from services.executor.shards import TROUBLE, OwnedShards
 
 log = structlog.get_logger()
 
+# What is wrong with a record itself; waiting would not mend it.
+POISON = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, ValueError, TypeError)
 _BACKOFF_FIRST_S = 0.1
 _BACKOFF_MAX_S = 2.0
 # A change can carry an earlier stamp than one we have seen: look back a little, versions decide.
@@ -36,7 +40,7 @@ class Work:
     sweep_every_s: float
     _seen_until: datetime | None = field(default=None)
 
-    async def plan(self, records: list[Record | Undecodable]) -> bool:
+    async def plan(self, records: Sequence[Record | Undecodable]) -> bool:
         """Plan a batch, waiting out a Postgres that is away. False when the shards are gone."""
         backoff_s = _BACKOFF_FIRST_S
         while True:
@@ -44,12 +48,28 @@ class Work:
                 return False
             try:
                 await self.flow.plan(records)
+            except POISON as error:
+                await self._plan_without_poison(records, error)
+                return True
             except TROUBLE as error:
                 log.warning("planning_waits", records=len(records), error=str(error))
                 await asyncio.sleep(backoff_s)
                 backoff_s = min(backoff_s * 2, _BACKOFF_MAX_S)
             else:
                 return True
+
+    async def _plan_without_poison(
+        self, records: Sequence[Record | Undecodable], error: Exception
+    ) -> None:
+        """Plan one by one; what cannot be planned is kept whole for a person, not in the way."""
+        if len(records) > 1:
+            for record in records:
+                await self.plan([record])
+        elif isinstance(record := records[0], Record):
+            log.error("record_buried", topic=record.topic, offset=record.offset, error=str(error))
+            await self.plan([_buried(record, error)])
+        else:
+            raise error
 
     async def dispatch(self) -> None:
         while True:
@@ -94,3 +114,14 @@ class Work:
         except TROUBLE as error:
             log.warning("work_waits", work=name, error=str(error))
             await asyncio.sleep(0.5)
+
+
+def _buried(record: Record, error: Exception) -> Undecodable:
+    return Undecodable(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        raw=codec.encode(record.event),
+        error=str(error),
+        headers={},
+    )

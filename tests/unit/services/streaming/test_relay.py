@@ -1,5 +1,6 @@
 """Records of the bus reach the sockets; a bus that cannot be read is announced."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -97,6 +98,26 @@ async def test_events_are_relayed_and_an_unreadable_record_stops_nothing() -> No
     assert types(socket) == ["hello", "order", "session"]
     assert learned.accounts == [account]
     assert reader.stopped
+
+
+async def test_a_burst_does_not_make_a_quick_reader_look_slow() -> None:
+    event = codec.encode(an_order_changed())
+    relay, hub = a_relay(ReaderOf([KafkaRecord(topics.ORDER_EVENTS, event)] * 2_000), Bus())
+    socket = a_listener(hub)
+    read = 0
+
+    async def read_all() -> None:
+        nonlocal read
+        while True:
+            await socket.line.get()
+            read += 1
+
+    reading = asyncio.create_task(read_all())
+    await relay.read()
+    reading.cancel()
+
+    assert not socket.ending.done()
+    assert read > 1_900
 
 
 async def test_one_missed_look_is_no_news_two_are() -> None:

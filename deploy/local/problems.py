@@ -41,6 +41,13 @@ def does_not_start(name: str, log: Path, last_line: str) -> Problem:
     return Problem(f"{name} does not start{said}", f"Read {log}")
 
 
+def never_ready(name: str, log: Path, waited_s: float) -> Problem:
+    return Problem(
+        f"{name} runs, but was not ready within {waited_s:.0f} s",
+        f"Read {log}; on a slow machine run the same command again",
+    )
+
+
 def of_os_error(error: OSError) -> Problem | None:
     """Turn what the system refused into a line, or None for what nobody expected."""
     where = error.filename or "the disk"

@@ -8,9 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from deploy.kafka.topics import PartitionsDiffer, create_topics, read_topics
 from deploy.local import people, webapp
-from deploy.local.layout import REPLICAS_MAX, ROOT
+from deploy.local.layout import REPLICAS_MAX
 from deploy.local.problems import Problem, disk_full
-from deploy.local.program import Program
 from deploy.local.servers import Addresses, addresses_of, start_servers
 from deploy.local.services import Services, executor_name
 from deploy.local.stack import Stack, recall
@@ -30,13 +29,7 @@ def start_product(stack: Stack, *, application: bool = True) -> people.Crowd:
         if built is not None:
             built.result()
     replicas = _replicas(stack)
-    stack.start(
-        [
-            p
-            for p in _services(stack, addresses).all(replicas, application=application)
-            if _exists(p)
-        ]
-    )
+    stack.start(_services(stack, addresses).all(replicas, application=application))
     stack.remember(replicas=replicas)
     return people.settle(stack)
 
@@ -105,7 +98,3 @@ def _prepare_servers(stack: Stack, addresses: Addresses) -> None:
             topics.result()
         except (MigrationRefused, PartitionsDiffer) as error:
             raise Problem(str(error), "Or run make clean for an empty installation") from error
-
-
-def _exists(program: Program) -> bool:
-    return (ROOT / program.command[-1].replace(".", "/") / "__main__.py").exists()

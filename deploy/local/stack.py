@@ -17,11 +17,12 @@ import psutil
 from deploy.local import layout as layouts
 from deploy.local import leftovers, postgres
 from deploy.local.keys import Keys, keys_of
+from deploy.local.last_words import last_words
 from deploy.local.layout import Layout
-from deploy.local.problems import Problem, does_not_start, port_in_use
+from deploy.local.problems import Problem, does_not_start, never_ready, port_in_use
 from deploy.local.program import Program
 from deploy.local.screen import Screen
-from deploy.local.supervision import Supervisor, last_line
+from deploy.local.supervision import Supervisor
 
 _READY_S = 90
 # A program that keeps ending is given this long: a service may wait for another one at first.
@@ -115,9 +116,11 @@ class Stack:
             return
         state = self.supervisor.states().get(program.name, "")
         ends = state in ("BACKOFF", "EXITED", "STOPPED") and waited_s > _PATIENCE_S
-        if state == "FATAL" or ends or waited_s > _READY_S:
-            log = self.layout.log / f"{program.name}.log"
-            raise does_not_start(program.name, log, last_line(log))
+        log = self.layout.log / f"{program.name}.log"
+        if state == "FATAL" or ends:
+            raise does_not_start(program.name, log, last_words(log))
+        if waited_s > _READY_S:
+            raise never_ready(program.name, log, _READY_S)
 
     def stop(self) -> None:
         """Stop everything this stack started: the edge and services first, the servers last."""

@@ -18,6 +18,7 @@ from xmlrpc.client import Fault, ServerProxy
 
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
+from deploy.local.last_words import last_words
 from deploy.local.layout import ROOT, clean_environment
 from deploy.local.problems import Problem, does_not_start
 from deploy.local.program import Program
@@ -64,7 +65,7 @@ class Supervisor:
         while not self.alive():
             if process.poll() is not None or time.monotonic() > deadline:
                 log = self.log / "supervisord.out"
-                raise does_not_start("The supervisor", log, last_line(log))
+                raise does_not_start("The supervisor", log, last_words(log))
             time.sleep(0.05)
         return process
 
@@ -206,11 +207,3 @@ def _escaped(name: str, value: str) -> str:
 
 def _quoted(value: object) -> str:
     return str(value).replace("%", "%%")
-
-
-def last_line(log: Path) -> str:
-    """Read what a program said last, for the one line that tells why it does not start."""
-    if not log.exists():
-        return ""
-    lines = [line for line in log.read_text(errors="replace").splitlines()[-40:] if line.strip()]
-    return lines[-1].strip()[:200] if lines else ""

@@ -8,9 +8,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from deploy.local.last_words import last_words
 from deploy.local.layout import ROOT
 from deploy.local.problems import Problem, no_network
-from deploy.local.supervision import last_line
 
 _APP = ROOT / "services" / "web" / "app"
 _DIST = ROOT / "services" / "web" / "dist"
@@ -21,8 +21,6 @@ _NOT_SOURCES = {"node_modules", "dist", ".vite"}
 
 def build(log: Path) -> str:
     """Install and build what changed. Return one word on what was done."""
-    if not (_APP / "package.json").exists():
-        return "no application yet"
     wanted = _fingerprint()
     if _STAMP.exists() and _STAMP.read_text() == wanted:
         return "unchanged"
@@ -78,7 +76,7 @@ def _npm(words: list[str], log: Path) -> None:
     said = log.read_text(errors="replace")[-20_000:]
     if re.search(r"EAI_AGAIN|ENOTFOUND|ETIMEDOUT|ECONNREFUSED|ENETUNREACH", said):
         raise no_network("the packages of the browser application")
-    raise Problem(f'npm {" ".join(words)} failed: "{last_line(log)}"', f"Read {log}")
+    raise Problem(f'npm {" ".join(words)} failed: "{last_words(log)}"', f"Read {log}")
 
 
 def _find_node() -> tuple[Path, Path]:

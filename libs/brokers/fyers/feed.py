@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 from libs.brokers.errors import OutcomeUnknown, SessionExpired
 from libs.brokers.fyers import wire
 from libs.brokers.fyers.instruments import load_instruments
-from libs.brokers.http import BODY_BYTES_MAX, USER_AGENT
+from libs.brokers.http import BODY_BYTES_MAX, USER_AGENT, trusted_tls
 from libs.brokers.protocol import BrokerAddresses, BrokerSession, FeedOpened
 from libs.trading.accounts import Environment
 from libs.trading.orders import OrderReport
@@ -48,7 +47,7 @@ class FyersFeed:
         self._instruments = load_instruments(addresses)
         self._lines: set[ClientConnection] = set()
         live = addresses.environment is Environment.LIVE
-        self._tls = ssl.create_default_context() if live else None
+        self._tls = trusted_tls() if live else None
 
     async def updates(self, session: BrokerSession) -> AsyncIterator[OrderReport | FeedOpened]:
         self._addresses.admit(session)

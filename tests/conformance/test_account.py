@@ -1,0 +1,48 @@
+"""What an account owns: funds, positions, holdings, exact."""
+
+from decimal import Decimal
+
+from libs.brokers.protocol import BrokerSession
+from libs.trading.orders import OrderStatus, OrderTerms, OrderType, Product, Side
+from tests.conformance.paper import CASH, CLIENT_ID, PaperBroker
+from tests.factories import an_intent
+
+MARKET = OrderTerms(order_type=OrderType.MARKET, quantity=7)
+
+
+async def test_profile_is_the_clients_own(broker: PaperBroker, session: BrokerSession) -> None:
+    assert (await broker.account.profile(session)).broker_client_id == CLIENT_ID
+
+
+async def test_funds_are_exact(broker: PaperBroker, session: BrokerSession) -> None:
+    other = await broker.a_session("XB00077", funds="123456.75")
+
+    funds = await broker.account.funds(other)
+
+    assert funds.available == Decimal("123456.75")
+    assert (await broker.account.funds(session)).available == Decimal(1_000_000)
+
+
+async def test_filled_order_becomes_a_position(broker: PaperBroker, session: BrokerSession) -> None:
+    assert await broker.account.positions(session) == []
+    price = await broker.price()
+
+    await broker.orders.place_order(session, an_intent(terms=MARKET, side=Side.SELL))
+    await broker.eventually(session, an_intent().client_order_id, OrderStatus.FILLED)
+
+    [position] = await broker.account.positions(session)
+    assert (position.instrument, position.product) == (CASH, Product.INTRADAY)
+    assert (position.net_quantity, position.average_price) == (-7, price)
+
+
+async def test_holdings_are_readable(broker: PaperBroker, session: BrokerSession) -> None:
+    assert await broker.account.holdings(session) == []
+
+
+async def test_instrument_is_known_with_its_steps_or_not_at_all(broker: PaperBroker) -> None:
+    instrument = broker.instruments.find(CASH)
+
+    assert instrument is not None
+    assert (instrument.name, instrument.lot_size) == (CASH, 1)
+    assert instrument.tick_size > 0
+    assert broker.instruments.find("NSE:NOWHERE") is None

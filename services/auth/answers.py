@@ -20,6 +20,20 @@ class Person(BaseModel):
     roles: list[str]
 
 
+class DemoSignIn(BaseModel):
+    email: str
+    password: str
+    display_name: str
+    roles: list[str]
+
+
+class SignInOptions(BaseModel):
+    """How one may sign in here. Only a demo machine lists people."""
+
+    environment: Literal["production", "local"]
+    demo_sign_ins: list[DemoSignIn] = []
+
+
 class CreatedUser(BaseModel):
     user_id: str
 

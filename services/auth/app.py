@@ -25,7 +25,7 @@ from services.auth import (
     routes_notifications,
     routes_people,
 )
-from services.auth.brokers import Brokers, manifest_of, simulator_address
+from services.auth.brokers import Brokers, manifest_of
 from services.auth.copies import Copies
 from services.auth.credentials import Strongbox
 from services.auth.demo import create_demo_admin
@@ -86,7 +86,7 @@ async def _start(
     bus = open_bus(settings, client_id="auth")
     relay = OutboxRelay(pool, "auth", Publisher(bus))
     copies = Copies(redis)
-    brokers = Brokers(simulator_address(settings.simulator_url))
+    brokers = Brokers(settings.simulator_url)
     stack.push_async_callback(brokers.aclose)
 
     _know_people(app, settings, pool, copies)

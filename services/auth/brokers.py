@@ -38,19 +38,10 @@ def manifest_of(broker: str) -> BrokerManifest:
     return registry.manifest(broker)
 
 
-def simulator_address(configured: Callable[[str], str | None]) -> Callable[[str], str]:
-    """Tell where each broker's simulator is: as configured, else at its manifest's port here."""
-
-    def address(broker: str) -> str:
-        return configured(broker) or f"http://127.0.0.1:{manifest_of(broker).simulator_port}"
-
-    return address
-
-
 class Brokers:
     """Every call is bounded in time; nothing of a call is logged but its outcome."""
 
-    def __init__(self, simulator_url: Callable[[str], str]) -> None:
+    def __init__(self, simulator_url: Callable[[str], str | None]) -> None:
         self._simulator_url = simulator_url
         self._logins: dict[tuple[str, Environment], BrokerLogin] = {}
         self._accounts: dict[tuple[str, Environment], AccountReader] = {}

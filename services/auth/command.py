@@ -8,10 +8,17 @@ from pydantic import ValidationError
 from redis.asyncio import Redis
 
 from libs.runtime.identity import Role
+from libs.runtime.logging import configure_logging
 from libs.runtime.postgres import open_pool
 from libs.runtime.problems import Problem, problem_of
 from libs.runtime.redis import open_redis
-from libs.runtime.settings import PostgresSettings, RedisSettings, WrongSettings, read_settings
+from libs.runtime.settings import (
+    LogSettings,
+    PostgresSettings,
+    RedisSettings,
+    WrongSettings,
+    read_settings,
+)
 from services.auth.actors import Actor
 from services.auth.bodies import UserBody
 from services.auth.copies import Copies
@@ -54,6 +61,8 @@ def _refused(why: str) -> int:
 
 
 async def _create(body: UserBody) -> str:
+    # Standard output carries the new id and nothing else.
+    configure_logging("auth", read_settings(LogSettings), sys.stderr)
     postgres, cache = read_settings(PostgresSettings), read_settings(RedisSettings)
     pool = await open_pool(
         postgres.postgres_dsn.get_secret_value(), max_size=1, application_name="auth-command"

@@ -6,7 +6,8 @@ from libs.runtime.problems import Problem
 from services.auth.actors import PLATFORM
 from services.auth.people import PeopleFlow
 
-EMAIL = "admin@lockstep.local"
+DOMAIN = "lockstep.local"
+EMAIL = f"admin@{DOMAIN}"
 PASSWORD = "lockstep-demo"  # noqa: S105  # Printed on the screen of every demo machine.
 
 

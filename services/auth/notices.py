@@ -29,7 +29,10 @@ def reconnect_notice(account: Account, title: str, at: datetime) -> Notice:
 
 def sentence(code: str, figures: Mapping[str, str]) -> str:
     """Say it in words; a figure that is missing leaves its name, never an error."""
-    words = SENTENCES.get(code) or code.replace("_", " ").capitalize() + "."
+    words = SENTENCES.get(code)
+    if words is None:
+        # Not ours, so not a pattern to be filled.
+        return code.replace("_", " ").capitalize() + "."
     return words.format_map(_Named(figures))
 
 

@@ -43,6 +43,18 @@ class PeopleRepository:
         row = await self._pool.fetchrow("select * from auth.users where user_id = $1", user_id)
         return _user(row) if row else None
 
+    async def users_of_domain(self, domain: str, *, limit: int) -> list[User]:
+        """List who may sign in with an address of this domain, oldest first."""
+        rows = await self._pool.fetch(
+            """
+            select * from auth.users
+            where split_part(email, '@', 2) = $1 and disabled_at is null order by user_id limit $2
+            """,
+            domain,
+            limit,
+        )
+        return [_user(row) for row in rows]
+
     async def create_user(
         self,
         *,

@@ -4,9 +4,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from libs.runtime.identity import Principal, Role, public
+from libs.runtime.identity import Principal, Role, cookie_name, public
 from libs.runtime.problems import Problem
-from services.auth import answers
+from services.auth import answers, demo
 from services.auth.bodies import ApiKeyBody, SignInBody, UserBody
 from services.auth.people import Attempt
 from services.auth.repository_people import ABSOLUTE, User
@@ -14,7 +14,29 @@ from services.auth.requests import Admin, Anyone, Own, People, Users, actor_of, 
 
 router = APIRouter(prefix="/auth", tags=["people"])
 
+_DEMO_PEOPLE_MAX = 60
 _OPERATORS = {Role.VIEWER_OPERATOR, Role.OPERATOR, Role.ADMIN}
+
+
+@router.get("/options", dependencies=[public()])
+async def options(users: Users, own: Own) -> answers.SignInOptions:
+    """Say how one signs in here; a demo machine lists its people with their one password."""
+    # A cookie that needs no https is what LOCKSTEP_ENV=local means to a browser.
+    if own.cookie_name != cookie_name("local"):
+        return answers.SignInOptions(environment="production")
+    people = await users.users_of_domain(demo.DOMAIN, limit=_DEMO_PEOPLE_MAX)
+    return answers.SignInOptions(
+        environment="local",
+        demo_sign_ins=[
+            answers.DemoSignIn(
+                email=user.email,
+                password=demo.PASSWORD,
+                display_name=user.display_name,
+                roles=list(user.roles),
+            )
+            for user in people
+        ],
+    )
 
 
 @router.post("/sign-in", dependencies=[public()])

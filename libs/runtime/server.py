@@ -39,6 +39,8 @@ def _config(app: ASGIApp, host: str, port: int) -> uvicorn.Config:
         loop="uvloop",
         ws="websockets-sansio",
         ws_max_size=_WEBSOCKET_MESSAGE_BYTES_MAX,
+        # One text goes to many sockets: compressing it for each would cost more than sending it.
+        ws_per_message_deflate=False,
         # Our own logging is configured already; requests are logged by libs.runtime.problems.
         log_config=None,
         access_log=False,

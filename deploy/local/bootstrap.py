@@ -64,9 +64,9 @@ def _install() -> None:
         VENV.mkdir()
         _run([sys.executable, "-m", "venv", str(VENV)])
     python = str(VENV / "bin" / "python")
-    _say(f"Installing {len(_pins())} packages from {LOCK.name}")
+    _say(f"Installing {len(pins())} packages from {LOCK.name}")
     uv = VENV / "uv.txt"
-    uv.write_text(_pins()["uv"])
+    uv.write_text(pins()["uv"])
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     _run([*pip, "--no-deps", "--require-hashes", "-r", str(uv)])
     install = [str(VENV / "bin" / "uv"), "pip", "install", "--python", python]
@@ -88,7 +88,7 @@ def _works() -> bool:
     return asked.stdout.startswith(f"Python {_version()}.")
 
 
-def _pins() -> dict[str, str]:
+def pins() -> dict[str, str]:
     """Split the lock into one requirement with its hashes per package."""
     blocks = re.split(r"^(?=[a-z0-9])", LOCK.read_text(), flags=re.MULTILINE)
     return {block.partition("==")[0]: block for block in blocks if "==" in block}
@@ -100,10 +100,10 @@ def _run(command: list[str]) -> None:
     with LOG.open("a") as log:
         log.write(f"$ {' '.join(command)}\n{said}")
     if done.returncode:
-        raise Refused(_remedy(said))
+        raise Refused(remedy(said))
 
 
-def _remedy(said: str) -> str:
+def remedy(said: str) -> str:
     if "ensurepip" in said:
         return (
             "This Python cannot make virtual environments. Install its venv module "

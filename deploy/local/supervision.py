@@ -73,7 +73,7 @@ class Supervisor:
         """Make these programs known. One that is known with the same settings is left alone."""
         for program in programs:
             path = self.programs / f"{program.name}.conf"
-            wanted = _section(program, self.log)
+            wanted = section(program, self.log)
             if path.exists() and path.read_text() == wanted:
                 continue
             path.touch(mode=0o600)
@@ -167,7 +167,7 @@ def _socket_path(state: Path, stack_id: str) -> Path:
     return folder / "supervisor.sock"
 
 
-def _section(program: Program, log: Path) -> str:
+def section(program: Program, log: Path) -> str:
     lines = {
         "command": _quoted(shlex.join(program.command)),
         "directory": _quoted(ROOT),

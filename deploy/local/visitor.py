@@ -3,6 +3,7 @@
 Everything goes over the same HTTP as a browser's; nothing here knows a broker.
 """
 
+import uuid
 from html.parser import HTMLParser
 from typing import Any, Self
 from urllib.parse import parse_qsl, urljoin, urlsplit
@@ -45,14 +46,25 @@ class Visitor:
         self._http.cookies.clear()
         await self.call("POST", "/auth/sign-in", {"email": email, "password": password})
 
+    async def emit(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Send a signal as the master who is signed in."""
+        return await self.call("POST", "/signals", body, key=uuid.uuid4().hex)
+
     async def call(
-        self, method: str, path: str, body: dict[str, Any] | None = None, *, fine: int | None = None
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        *,
+        fine: int | None = None,
+        key: str | None = None,
     ) -> dict[str, Any]:
         """Ask for JSON. Raise a `Problem` unless it succeeds or answers what counts as `fine`."""
-        answer = await self._http.request(method, path, json=body)
+        headers = {"Idempotency-Key": key} if key else None
+        answer = await self._http.request(method, path, json=body, headers=headers)
         if not answer.is_success and answer.status_code != fine:
             raise Problem(
-                f"The demo people could not be made: {method} {path} answered "
+                f"The product refused what the demo asked: {method} {path} answered "
                 f"{answer.status_code} {answer.text[:200]}",
                 "Read the log of that service, then run the same command again",
             )
@@ -78,12 +90,12 @@ class Visitor:
                         return dict(parse_qsl(urlsplit(target).query))
                     answer = await pages.get(target)
                     continue
-                form = _Form(answer.text)
+                form = Form(answer.text)
                 answer = await pages.post(urljoin(where, form.action), data=form.filled(typed))
         raise Problem(f"The login of {urlsplit(url).netloc} does not end", "Read its log")
 
 
-class _Form(HTMLParser):
+class Form(HTMLParser):
     """The form of a page: where it goes, what it carries, and its buttons."""
 
     def __init__(self, page: str) -> None:

@@ -196,7 +196,10 @@ class Desk:
         self._day = trading_day(at)
 
     def _start_over(self) -> None:
+        numbers_used = self.exchange.orders_created
         self.exchange = self._make_exchange()
+        # An order id never comes twice in one journal.
+        self.exchange.orders_created = numbers_used
         for action in self._on_reset:
             action()
 

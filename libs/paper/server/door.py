@@ -65,12 +65,12 @@ class Door:
             await self._desk.journal.durable()
         except JournalBroken:
             log.exception("journal_broken")
-            _cut_line(send)
+            await _cut_line(receive, send)
             return
         if arrival.knob.latency_ms:
             await asyncio.sleep(arrival.knob.latency_ms / 1000)
         if is_lost and arrival.knob.failure is Failure.DROP:
-            _cut_line(send)
+            await _cut_line(receive, send)
             return
         await _send(send, _FAILED if is_lost else answer)
 
@@ -145,7 +145,7 @@ async def _send(send: Send, answer: Answer) -> None:
     await send({"type": "http.response.body", "body": answer.body})
 
 
-def _cut_line(send: Send) -> None:
+async def _cut_line(receive: Receive, send: Send) -> None:
     """Close the connection without a byte.
 
     ASGI has no word for this; uvicorn's `send` is a method of the object that owns the transport.
@@ -154,3 +154,5 @@ def _cut_line(send: Send) -> None:
     if transport is None:
         raise LineCut("the simulator cut the line on purpose")
     transport.close()
+    # Until the server has noticed: it would answer 500 for us if we returned before.
+    await receive()

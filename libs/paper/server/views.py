@@ -66,7 +66,7 @@ def market(desk: Desk) -> dict[str, Any]:
     return {
         "at": desk.clock(),
         "walking": desk.walking,
-        "accounts": sorted(exchange.accounts),
+        "accounts": len(exchange.accounts),
         "orders_created": exchange.orders_created,
         "instruments": len(exchange.instruments),
         "journal_last": desk.journal.last_number,

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ ADMIN = "admin@lockstep.local"
 FOLLOWERS = 25
 _PIN = "1234"
 _AT_ONCE = 4
-_SIZES = ("1", "0.5", "2", "1.5", "0.25")
 _STRATEGIES = ("Index momentum", "Large caps")
 
 
@@ -184,7 +184,8 @@ class _Settling:
 
 
 def _follow(strategy_id: str, account_id: str, person: Person) -> dict[str, Any]:
-    size = _SIZES[person.number % len(_SIZES)]
+    # 0.25, 0.5, … 6.25: everybody's own share, the first twenty-five all different.
+    size = str(Decimal(person.number % FOLLOWERS or FOLLOWERS) / 4)
     return {
         "strategy_id": strategy_id,
         "account_id": account_id,

@@ -15,7 +15,6 @@ from deploy.local.visitor import Visitor
 SETTLED = OVER_STATES | {"OPEN", "PARTIAL", "NOT_PLACED", "NEEDS_ATTENTION"}
 EXITED = "NSE:SBIN"
 _STEP_S = 40
-_TICK = Decimal("0.05")
 
 
 @dataclass(slots=True)
@@ -41,9 +40,7 @@ class Day:
         await self._cancel(1, unwanted, "NSE:INFY")
         await self._stop_limit(0, "NSE:ITC", 12)
         await self._settled(await self.place(1, "NSE:HDFCBANK", "MARKET", 8))
-        await self._settled(
-            await self.place(0, "NSE:MARUTI", "MARKET", 40_000, product="DELIVERY")
-        )
+        await self._settled(await self.place(0, "NSE:MARUTI", "MARKET", 40_000, product="DELIVERY"))
         await self._exit(0, EXITED)
         await self._settled(await self.place(0, "NSE:ICICIBANK", "LIMIT", 8))
         await self._settled(await self.place(1, "NSE:TATAMOTORS", "LIMIT", 12, away="0.97"))
@@ -55,7 +52,7 @@ class Day:
         order_type: str,
         quantity: int,
         *,
-        away: str = "1",
+        away: str = "1.002",
         product: str = "INTRADAY",
     ) -> str:
         """Buy; `away` moves a limit from the last price by this factor."""
@@ -92,7 +89,7 @@ class Day:
         terms = {
             "order_type": "LIMIT",
             "quantity": quantity,
-            "limit_price": self._price(instrument, "1.001"),
+            "limit_price": self._price(instrument, "1.002"),
         }
         body = {"parent_signal_id": parent, "instrument": instrument, "terms": terms}
         signal_id = await self.emit(
@@ -115,9 +112,7 @@ class Day:
         }
         body = {"instrument": instrument, "side": "BUY", "product": "INTRADAY", "terms": terms}
         title = f"STOP_LIMIT {quantity} {instrument}"
-        signal_id = await self._settled(
-            await self.emit(master, {"action": "PLACE", **body}, title)
-        )
+        signal_id = await self._settled(await self.emit(master, {"action": "PLACE", **body}, title))
         await self.simulator.move(instrument, trigger)
         await self._changed_state(signal_id, "FILLED")
         await self.simulator.move(instrument, self.prices[instrument])
@@ -157,5 +152,5 @@ class Day:
             await asyncio.sleep(0.05)
 
     def _price(self, instrument: str, factor: str) -> str:
-        exact = Decimal(self.prices[instrument]) * Decimal(factor)
-        return str((exact / _TICK).to_integral_value() * _TICK)
+        # Whole rupees fit every tick size there is.
+        return str((Decimal(self.prices[instrument]) * Decimal(factor)).to_integral_value())

@@ -6,7 +6,7 @@ journal, or an order in the journal that the ledger does not know.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -63,7 +63,7 @@ def judge(
     journal: Sequence[JournalOrder],
     eligible: Iterable[tuple[str, str]],
 ) -> Verdict:
-    """Hold the ledger against the journal; `eligible` are (signal, account) that must have a row."""
+    """Hold the ledger against the journal; every (signal, account) of `eligible` needs a row."""
     created = Counter(order.tag for order in journal)
     by_tag = {order.tag: order for order in journal}
     mine = {order.tag: order for order in ledger}
@@ -72,8 +72,14 @@ def judge(
     )
     rows = {(order.signal_id, order.account_id) for order in ledger if order.issue == 0}
     missing = [f"{s} has no row for account {a}" for s, a in eligible if (s, a) not in rows]
-    unknown = [f"journal order {o.broker_order_id} is not ours" for o in journal if o.tag not in mine]
-    unsettled = [f"{o.tag} stands at {o.state}" for o in ledger if not _settled(o, by_tag.get(o.tag))]
+    unknown = [
+        f"order {o.broker_order_id} of the journal is not in the ledger"
+        for o in journal
+        if o.tag not in mine
+    ]
+    unsettled = [
+        f"{o.tag} stands at {o.state}" for o in ledger if not _settled(o, by_tag.get(o.tag))
+    ]
     return Verdict(
         doubled=[f"{key} has {count} orders" for key, count in places.items() if count > 1],
         lost=[*missing, *unknown, *unsettled],
@@ -88,14 +94,12 @@ def judge(
     )
 
 
-def counts(
-    ledger: Sequence[LedgerOrder], by_tag: Mapping[str | None, JournalOrder]
-) -> dict[str, int]:
-    """Count orders by what became of them; `sent` by the journal."""
+def counts(ledger: Sequence[LedgerOrder], sent_tags: Container[str | None]) -> dict[str, int]:
+    """Count orders by what became of them; `sent` are those the journal has."""
     states = Counter(order.state for order in ledger)
     return {
         "planned": len(ledger),
-        "sent": sum(order.tag in by_tag for order in ledger),
+        "sent": sum(order.tag in sent_tags for order in ledger),
         "filled": states["FILLED"],
         "rejected": states["REJECTED"],
         "cancelled": states["CANCELLED"],

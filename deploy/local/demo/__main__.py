@@ -1,0 +1,144 @@
+"""The command line of the demo: finds or starts a stack, plays the day, judges it."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import asyncpg
+import httpx
+from rich.console import Console
+
+from deploy.kafka.topics import read_topics
+from deploy.local import environment, people
+from deploy.local.demo import crash
+from deploy.local.demo.day import EXITED, Day
+from deploy.local.demo.evidence import Ledger, Simulator, delays_ms
+from deploy.local.demo.judge import judge
+from deploy.local.demo.kafka_level import metadata_version_level
+from deploy.local.demo.report import Result
+from deploy.local.people import Crowd
+from deploy.local.problems import Problem
+from deploy.local.product import start_product
+from deploy.local.screen import Screen
+from deploy.local.servers import addresses_of
+from deploy.local.stack import Stack
+from deploy.local.visitor import Visitor
+from libs.brokers.registry import BROKERS
+
+_STEP = "trading day"
+_WIDTH = 120
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    arguments = _arguments(words)
+    kill = bool(arguments.kill_executor)
+    with Screen() as screen:
+        try:
+            stack = Stack.open(_environment(kill=kill), screen)
+            ours = not stack.supervisor.alive()
+            try:
+                result = _played(stack, kill=kill)
+            finally:
+                if ours:
+                    stack.stop()
+        except Problem as problem:
+            screen.problem(problem)
+            return 1
+    result.write(arguments.out)
+    console = Console(highlight=False)
+    # A table that is cut off in a log says nothing.
+    result.show(console if console.is_terminal else Console(highlight=False, width=_WIDTH))
+    return 0 if result.verdict.fine else 1
+
+
+def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument(
+        "--kill-executor",
+        action="store_true",
+        help="also kill an executor in the middle of a fan-out to 200 followers",
+    )
+    parser.add_argument("--out", type=Path, default=Path("run/demo.json"), help="the result file")
+    return parser.parse_args(words)
+
+
+def _environment(*, kill: bool) -> Mapping[str, str]:
+    """Use the running stack, but crash only one of our own: its evidence window is shortened."""
+    given = environment.given()
+    if not kill:
+        return given
+    return given | {
+        "LOCKSTEP_STATE_DIR": str(Path(given.get("LOCKSTEP_STATE_DIR", "run")) / "crash"),
+        "LOCKSTEP_PORT_BASE": "auto",
+        "EXECUTOR_EVIDENCE_WINDOW_S": "3",
+    }
+
+
+def _played(stack: Stack, *, kill: bool) -> Result:
+    with stack.locked():
+        environment.keep(stack.environment, stack.layout.state)
+        stack.ensure_supervisor()
+        crowd = start_product(stack, application=False)
+        if kill:
+            crowd = people.settle(stack, crash.FOLLOWERS)
+    stack.screen.begin(_STEP)
+    result = asyncio.run(_day(stack, crowd, kill=kill))
+    stack.screen.end(_STEP, f"{len(result.titles)} signals")
+    return result
+
+
+async def _day(stack: Stack, crowd: Crowd, *, kill: bool) -> Result:
+    broker, addresses = BROKERS[0], addresses_of(stack)
+    async with AsyncExitStack() as opened:
+        pool = await opened.enter_async_context(
+            asyncpg.create_pool(addresses.postgres_dsn, min_size=1, max_size=2)
+        )
+        http = await opened.enter_async_context(
+            httpx.AsyncClient(base_url=_simulator_url(stack, broker), timeout=30)
+        )
+        simulator, ledger = Simulator(http), Ledger(pool)
+        masters = [person for person in crowd.people if person.role == "master"]
+        day = Day(
+            masters=[
+                await opened.enter_async_context(
+                    Visitor(stack.address, crowd.cookies[master.email])
+                )
+                for master in masters
+            ],
+            strategies=crowd.strategies,
+            simulator=simulator,
+            ledger=ledger,
+            prices=await simulator.prices(),
+            note=lambda note: stack.screen.note(_STEP, note),
+        )
+        began = await simulator.cursor()
+        await day.play()
+        victim = await crash.kill_in_the_middle(day, stack, broker) if kill else None
+        orders = await ledger.orders(day.signals)
+        journal = await simulator.orders(began)
+        first_ms, last_ms = delays_ms(orders, journal)
+        return Result(
+            masters=len(masters),
+            followers=sum(person.role == "follower" for person in crowd.people),
+            titles=day.titles,
+            ledger=orders,
+            sent_tags=frozenset(order.tag for order in journal if order.tag),
+            verdict=judge(orders, journal, await ledger.eligible(day.signals, EXITED)),
+            first_ms=first_ms,
+            last_ms=last_ms,
+            killed_executor=victim,
+            kafka_level=await metadata_version_level(addresses.kafka_bootstrap_servers),
+            topics=len(read_topics(1)),
+            broker=broker,
+        )
+
+
+def _simulator_url(stack: Stack, broker: str) -> str:
+    return f"http://127.0.0.1:{stack.layout.ports.simulator_of(broker)}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

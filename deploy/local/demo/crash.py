@@ -1,0 +1,42 @@
+"""SIGKILL of one executor in the middle of a fan-out to two hundred followers."""
+
+import asyncio
+import os
+import signal
+import time
+
+from deploy.local.demo.day import EXITED, Day
+from deploy.local.demo.evidence import Simulator
+from deploy.local.problems import Problem
+from deploy.local.services import executor_name
+from deploy.local.stack import Stack
+
+FOLLOWERS = 200
+_LATENCY_MS = 400
+_SENT_BEFORE = 30
+_SETTLED_WITHIN_S = 120
+
+
+async def kill_in_the_middle(day: Day, stack: Stack, broker: str) -> str:
+    """Emit a signal to everybody, kill a replica once orders flow, wait until all is settled."""
+    victim = executor_name(broker, 0)
+    process = stack.supervisor.pids()[victim]
+    await day.simulator.slow_down(_LATENCY_MS)
+    try:
+        before = await day.simulator.cursor()
+        signal_id = await day.place(0, EXITED, "MARKET", 8)
+        await _orders_flow(day.simulator, before)
+        os.kill(process, signal.SIGKILL)
+        day.note(f"{victim} killed, waiting until every order is settled")
+    finally:
+        await day.simulator.slow_down(0)
+    await day.settled(signal_id, within_s=_SETTLED_WITHIN_S)
+    return victim
+
+
+async def _orders_flow(simulator: Simulator, after: int) -> None:
+    deadline = time.monotonic() + 20
+    while len(await simulator.created(after)) < _SENT_BEFORE:
+        if time.monotonic() > deadline:
+            raise Problem("No fan-out to interrupt", "Read the logs of the executors (run/log)")
+        await asyncio.sleep(0.005)

@@ -6,12 +6,12 @@ LOCAL := $(PY) -m deploy.local
 ARGS ?=
 BROKER ?= fyers
 REPLICAS ?= 2
-PROTO := $(sort $(wildcard proto/v1/*.proto))
+SCRATCH := .venv/lint-imports.log
 TYPED := libs services deploy tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo scale test fix check unit conformance integration e2e proto clean \
-	_proto-compared _audit
+.PHONY: help setup run demo scale test fix check unit conformance integration e2e web proto clean \
+	_static _audit _fast
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[36mmake %-12s\033[0m %s\n", $$1, $$2}' Makefile
@@ -34,15 +34,23 @@ demo: setup ## Play one scripted trading day and print what was copied (ARGS=--k
 scale: setup ## Change the executors of a running stack: make scale BROKER=fyers REPLICAS=3
 	@$(LOCAL) scale $(BROKER) $(REPLICAS)
 
-test: check integration e2e ## Run every test; servers are started as needed
+test: check web conformance integration e2e ## Run every test; servers are started as needed
 	@LOCKSTEP_STATE_DIR=run/test LOCKSTEP_PORT_BASE=auto $(LOCAL) down
 
 check: setup ## Format, lint, types, import contracts, unit tests, proto, audit: no server, a minute
+	@$(MAKE) --no-print-directory -j2 _static _audit _fast
+
+_static:
 	@$(PY) -m ruff format --check --quiet .
 	@$(PY) -m ruff check --quiet .
+	@.venv/bin/lint-imports >$(SCRATCH) || { cat $(SCRATCH); exit 1; }
 	@$(PY) -m mypy $(TYPED)
-	@.venv/bin/lint-imports --no-logo 2>/dev/null || .venv/bin/lint-imports
-	@$(MAKE) --no-print-directory _proto-compared _audit
+	@$(PY) -m deploy.local.proto --check
+
+_audit:
+	@$(PY) -m deploy.local.audit
+
+_fast:
 	@$(PY) -m pytest -q tests/unit
 	@$(PY) -m pytest -q -m fast tests/conformance
 
@@ -53,15 +61,20 @@ fix: setup ## Format and mend what can be mended by itself
 unit: setup ## Run the unit tests
 	@$(PY) -m pytest -q tests/unit $(ARGS)
 
+conformance: setup ## Run the promises every broker keeps, against its simulator
+	@$(PY) -m pytest -q tests/conformance $(ARGS)
+
 integration: setup ## Run the tests against real PostgreSQL, Redis and Kafka
-	@$(PY) -m pytest -q tests/conformance tests/integration $(ARGS)
+	@$(PY) -m pytest -q tests/integration $(ARGS)
+
+web: setup ## Lint, type and test the browser application
+	@$(PY) -m deploy.local.webapp check
 
 e2e: setup ## Run the tests of the whole stack
 	@$(PY) -m pytest -q tests/e2e $(ARGS)
 
 proto: setup ## Regenerate libs/contracts/v1 from proto/v1
-	@$(PY) -m grpc_tools.protoc --proto_path=libs/contracts/v1=proto/v1 --python_out=. --pyi_out=. \
-		$(patsubst proto/v1/%,libs/contracts/v1/%,$(PROTO))
+	@$(PY) -m deploy.local.proto
 
 clean: ## Stop this folder's stacks and remove run/
 	@if [ -x $(PY) ]; then $(PY) -m deploy.local clean; else rm -rf run; fi

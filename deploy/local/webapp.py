@@ -1,4 +1,7 @@
-"""The browser application, built by npm to static files; skipped while its sources rest."""
+"""The browser application, built by npm to static files; skipped while its sources rest.
+
+`python -m deploy.local.webapp build|check` does either by itself.
+"""
 
 import hashlib
 import importlib.util
@@ -6,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from deploy.local.last_words import last_words
@@ -40,11 +44,10 @@ def install(log: Path) -> None:
         stamp.write_text(wanted)
 
 
-def check(log: Path) -> str:
-    """Lint, type and test the application (`make check`)."""
+def check(log: Path) -> None:
+    """Lint, type and test the application."""
     install(log)
     _npm(["run", "check"], log)
-    return "checked"
 
 
 def _fingerprint() -> str:
@@ -60,7 +63,8 @@ def _fingerprint() -> str:
 def _npm(words: list[str], log: Path) -> None:
     node, npm = _find_node()
     # Scripts call `node` by name: they shall find the one that was chosen.
-    environment = os.environ | {"PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    path = f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    environment = os.environ | {"PATH": path, "NO_COLOR": "1"}
     with log.open("a") as output:
         done = subprocess.run(
             [node, npm, *words],
@@ -97,3 +101,19 @@ def _version(node: str) -> tuple[int, int]:
     said = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)
     match = re.match(r"v(\d+)\.(\d+)", said.stdout)
     return (int(match.group(1)), int(match.group(2))) if match else (0, 0)
+
+
+def main() -> int:
+    log = ROOT / "run" / "log" / "webapp.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.unlink(missing_ok=True)
+    try:
+        {"build": build, "check": check}[sys.argv[1]](log)
+    except Problem as problem:
+        sys.stderr.write(f"{log.read_text(errors='replace')[-4000:]}\n✗ {problem}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

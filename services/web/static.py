@@ -68,7 +68,8 @@ def read_folder(folder: Path) -> dict[str, File]:
     found: dict[str, File] = {}
     suffixes = {suffix for _, suffix in _ENCODINGS}
     for path in sorted(folder.rglob("*")):
-        if not path.is_file() or path.suffix in suffixes:
+        # A dot file is somebody's note about the build, not part of it.
+        if not path.is_file() or path.suffix in suffixes or path.name.startswith("."):
             continue
         body = path.read_bytes()
         variants = {

@@ -1,0 +1,24 @@
+/** In-app notifications by code; the server's own sentence for one this build does not know. */
+
+import type { Notice } from "../api/types";
+
+const NOTICES: Record<string, string> = {
+  RECONNECT_BROKER: "Please re-connect your broker.",
+};
+
+export function noticeText(notice: Notice): string {
+  const known = NOTICES[notice.code] ?? notice.message;
+  return known ?? sentenceCase(notice.code);
+}
+
+/** The figures as name and value, in their order. */
+export function noticeFigures(notice: Notice): string {
+  return Object.entries(notice.figures)
+    .map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`)
+    .join(" · ");
+}
+
+function sentenceCase(code: string): string {
+  const words = code.replaceAll("_", " ").toLowerCase();
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
+}

@@ -1,0 +1,31 @@
+/** Why an order waits, was never sent, or needs a person: our sentence for each code. */
+
+export const SKIP_REASONS = {
+  EXPIRED: "The signal was too old to act on when your order's turn came.",
+  PAUSED: "Your follow was paused or had ended.",
+  KILL: "Trading was stopped by a kill switch.",
+  NO_CONSENT: "There is no valid consent for live orders at this account.",
+  DISCONNECTED: "The broker account is disconnected.",
+  SESSION: "Please re-connect your broker. Its session had ended.",
+  TOO_SMALL: "Your share of this order is less than one lot.",
+  CLOSED_ELSEWHERE: "Nothing of this strategy was left to close.",
+  MASTER_CANCELLED: "The master cancelled before your order was sent.",
+  UNSUPPORTED: "Your broker does not take this kind of order.",
+  UNKNOWN_INSTRUMENT: "Your broker does not list this instrument, or not clearly.",
+} as const;
+
+export const HOLD_REASONS = {
+  RATE: "Waiting for the broker's limit of orders per second.",
+  SESSION: "Please re-connect your broker. The order waits for its session.",
+  PREOPEN: "Waiting for the market to open.",
+  BREAKER: "The broker does not answer just now. The order waits.",
+  USER: "Waiting for your approval.",
+  PREDECESSOR: "Waiting for an earlier order of this account.",
+} as const;
+
+export const ATTENTION_REASONS = {
+  AMBIGUOUS_MATCH: "More than one order at the broker could be this one.",
+  BOOK_UNREADABLE: "The broker's order book could not be read.",
+  SESSION_DEAD: "The broker session ended before the order could be looked up.",
+  CONTRADICTION: "The broker contradicted what it had said before.",
+} as const;

@@ -6,7 +6,6 @@ off when its queue is full; it re-reads the books after it has connected again.
 
 import asyncio
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import orjson
 from prometheus_client import Gauge
@@ -165,16 +164,17 @@ def _reply(text: str, line: _Line) -> str | None:
     if not isinstance(request, dict) or request.get("T") != "SUB_ORD":
         return None
     direction = request.get("SUB_T")
-    if direction not in _ACK:
+    if not isinstance(direction, int) or direction not in _ACK:
         return None
-    kinds = set(_flat(request.get("SLIST")))
+    kinds = set(_flat(request.get("SLIST"), levels=2))
     line.kinds = line.kinds | kinds if direction == 1 else line.kinds - kinds
     return orjson.dumps({"code": 1605, "message": _ACK[direction], "s": "ok"}).decode()
 
 
-def _flat(kinds: Any) -> Iterator[str]:  # noqa: ANN401 - JSON; the SDK nests lists when it unsubscribes.
+def _flat(kinds: object, levels: int) -> Iterator[str]:
+    """Read the kinds of a list; the official SDK nests one inside when it unsubscribes."""
     if isinstance(kinds, str):
         yield kinds
-    elif isinstance(kinds, list):
+    elif isinstance(kinds, list) and levels:
         for item in kinds:
-            yield from _flat(item)
+            yield from _flat(item, levels - 1)

@@ -58,7 +58,7 @@ class Supervisor:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                cwd=ROOT,
+                cwd=self.state,
                 env=clean_environment() | {"LOCKSTEP_STACK": self.stack_id},
             )
         deadline = time.monotonic() + _START_S
@@ -73,7 +73,7 @@ class Supervisor:
         """Make these programs known. One that is known with the same settings is left alone."""
         for program in programs:
             path = self.programs / f"{program.name}.conf"
-            wanted = section(program, self.log)
+            wanted = section(program)
             if path.exists() and path.read_text() == wanted:
                 continue
             path.touch(mode=0o600)
@@ -167,7 +167,7 @@ def _socket_path(state: Path, stack_id: str) -> Path:
     return folder / "supervisor.sock"
 
 
-def section(program: Program, log: Path) -> str:
+def section(program: Program) -> str:
     lines = {
         "command": _quoted(shlex.join(program.command)),
         "directory": _quoted(ROOT),
@@ -181,7 +181,8 @@ def section(program: Program, log: Path) -> str:
         "stopwaitsecs": str(program.stop_wait_s),
         "killasgroup": "true",
         "redirect_stderr": "true",
-        "stdout_logfile": _quoted(log / f"{program.name}.log"),
+        # From supervisord's own folder: it reads this one twice, and a percent sign would not live.
+        "stdout_logfile": f"log/{program.name}.log",
         "stdout_logfile_maxbytes": "20MB",
         "stdout_logfile_backups": "2",
         "priority": str(int(program.tier)),

@@ -19,10 +19,10 @@ def a_program(**environment: str) -> Program:
     )
 
 
-def read(program: Program, log: Path) -> configparser.SectionProxy:
+def read(program: Program) -> configparser.SectionProxy:
     """Read it as supervisord does: comments in a line, and %% for a percent sign."""
     parser = configparser.ConfigParser(inline_comment_prefixes=(";", "#"))
-    parser.read_string(section(program, log))
+    parser.read_string(section(program))
     return parser["program:auth"]
 
 
@@ -38,21 +38,21 @@ def read(program: Program, log: Path) -> configparser.SectionProxy:
         "redis://:x@y#1",
     ],
 )
-def test_a_program_gets_the_value_that_was_meant(tmp_path: Path, value: str) -> None:
-    written = read(a_program(A=value, B="2"), tmp_path)["environment"]
+def test_a_program_gets_the_value_that_was_meant(value: str) -> None:
+    written = read(a_program(A=value, B="2"))["environment"]
     found = dict_of_key_value_pairs(written)  # type: ignore[no-untyped-call]  # It has no types.
 
     assert found == {"A": value, "B": "2"}
 
 
 @pytest.mark.parametrize("value", ["both ' and \"", "a ; comment", "a # comment", "two\nlines"])
-def test_a_value_that_would_arrive_mangled_is_refused(tmp_path: Path, value: str) -> None:
+def test_a_value_that_would_arrive_mangled_is_refused(value: str) -> None:
     with pytest.raises(Problem, match="A holds a value"):
-        section(a_program(A=value), tmp_path)
+        section(a_program(A=value))
 
 
-def test_a_folder_with_a_space_stays_one_word(tmp_path: Path) -> None:
-    assert read(a_program(), tmp_path)["command"] == "'/a folder/python' -m services.auth"
+def test_a_folder_with_a_space_stays_one_word() -> None:
+    assert read(a_program())["command"] == "'/a folder/python' -m services.auth"
 
 
 def test_a_deep_folder_gets_its_socket_in_a_short_one(tmp_path: Path) -> None:

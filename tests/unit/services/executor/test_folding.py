@@ -1,0 +1,138 @@
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from libs.trading.events import UpdateSource
+from libs.trading.orders import OrderReport, OrderStatus
+from libs.trading.states import OrderState
+from services.executor.folding import NOT_SENT, RATE, SESSION, UNKNOWN, folded
+from services.executor.rows import Change, OrderRow, Word
+from tests.factories import NOON, a_report
+
+S = OrderState
+
+
+def a_row(state: OrderState, **changes: object) -> OrderRow:
+    values: dict[str, object] = {
+        "order_id": "o1",
+        "version": 3,
+        "state": state,
+        "account_id": "a1",
+        "user_id": "u1",
+        "client_order_id": "k3v9q0m2x7b1a4z",
+        "instrument": "NSE:SBIN",
+        "quantity": 10,
+        "filled_quantity": 0,
+        "average_price": None,
+        "broker_order_id": None,
+        "attempts": 1,
+        "expires_at": NOON + timedelta(seconds=30),
+    }
+    return OrderRow(**(values | changes))  # type: ignore[arg-type]  # spelled by name
+
+
+def fold(row: OrderRow, **words: object) -> Change | None:
+    values: dict[str, object] = {
+        "account_id": "a1",
+        "source": UpdateSource.REPLY,
+        "received_at": NOON,
+    }
+    word = Word(**(values | words))  # type: ignore[arg-type]  # spelled by name
+    return folded(row, word, now=NOON, attempts_max=3)
+
+
+def state_of(change: Change | None) -> str | None:
+    return f"{change.state}/{change.reason or ''}" if change else None
+
+
+@pytest.mark.parametrize(
+    ("problem", "expected"),
+    [
+        (NOT_SENT, "HELD/BREAKER"),
+        (SESSION, "HELD/SESSION"),
+        (RATE, "HELD/RATE"),
+        (UNKNOWN, "UNKNOWN/"),
+        ("anything nobody classified", "UNKNOWN/"),
+    ],
+)
+def test_only_proof_that_nothing_happened_lets_an_order_wait(problem: str, expected: str) -> None:
+    assert state_of(fold(a_row(S.SENDING), problem=problem)) == expected
+
+
+@pytest.mark.parametrize("problem", [NOT_SENT, RATE])
+def test_an_order_that_waited_too_long_or_too_often_is_skipped(problem: str) -> None:
+    late = a_row(S.SENDING, expires_at=NOON)
+    worn = a_row(S.SENDING, attempts=3)
+
+    assert state_of(fold(late, problem=problem)) == "SKIPPED/EXPIRED"
+    assert state_of(fold(worn, problem=problem)) == "SKIPPED/EXPIRED"
+
+
+@pytest.mark.parametrize("state", sorted(set(S) - {S.SENDING}))
+@pytest.mark.parametrize("problem", [NOT_SENT, SESSION, RATE, UNKNOWN])
+def test_a_verdict_about_our_request_counts_only_while_it_is_in_flight(
+    state: OrderState, problem: str
+) -> None:
+    assert fold(a_row(state), problem=problem) is None
+
+
+@pytest.mark.parametrize("state", [S.SENDING, S.UNKNOWN, S.NOT_PLACED])
+@pytest.mark.parametrize("status", sorted(OrderStatus))
+def test_the_brokers_word_is_believed_wherever_an_order_may_be(
+    state: OrderState, status: OrderStatus
+) -> None:
+    change = fold(a_row(state), report=a_report(status=status))
+
+    assert change is not None
+    assert change.state == S(status.value)
+    assert change.broker_order_id == "26112300000001"
+
+
+@pytest.mark.parametrize("state", [S.PLANNED, S.HELD, S.SKIPPED, S.NEEDS_ATTENTION])
+def test_no_report_moves_what_was_never_sent_or_what_a_person_decides(state: OrderState) -> None:
+    assert fold(a_row(state), report=a_report(status=OrderStatus.FILLED)) is None
+
+
+def test_fills_never_decrease_and_late_steps_change_nothing() -> None:
+    partial = a_row(S.PARTIAL, filled_quantity=6, broker_order_id="26112300000001")
+
+    assert fold(partial, report=a_report(status=OrderStatus.OPEN)) is None
+    assert fold(partial, report=a_report(status=OrderStatus.PARTIAL, filled_quantity=4)) is None
+    change = fold(
+        partial,
+        report=a_report(
+            status=OrderStatus.PARTIAL, filled_quantity=8, average_price=Decimal("812.5")
+        ),
+    )
+    assert change is not None
+    assert (change.state, change.filled_quantity) == (S.PARTIAL, 8)
+
+
+@pytest.mark.parametrize(
+    ("state", "report"),
+    [
+        (S.FILLED, a_report(status=OrderStatus.CANCELLED)),
+        (S.REJECTED, a_report(status=OrderStatus.FILLED, filled_quantity=10)),
+        (S.CANCELLED, a_report(status=OrderStatus.PARTIAL, filled_quantity=3)),
+    ],
+)
+def test_a_contradiction_goes_to_a_person(state: OrderState, report: OrderReport) -> None:
+    row = a_row(state, broker_order_id="26112300000001")
+
+    assert state_of(fold(row, report=report)) == "NEEDS_ATTENTION/CONTRADICTION"
+
+
+def test_a_working_report_about_a_finished_order_is_merely_late() -> None:
+    filled = a_row(S.FILLED, filled_quantity=10, broker_order_id="26112300000001")
+
+    assert fold(filled, report=a_report(status=OrderStatus.OPEN)) is None
+
+
+def test_a_rejection_keeps_the_brokers_code_and_words() -> None:
+    report = a_report(status=OrderStatus.REJECTED, code="-99", message="margin shortfall")
+
+    change = fold(a_row(S.SENDING), report=report)
+
+    assert change is not None
+    assert (change.reason, change.message) == ("-99", "margin shortfall")

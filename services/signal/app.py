@@ -22,7 +22,8 @@ from libs.runtime.redis import open_redis
 from services.signal.backlog import Backlog
 from services.signal.flow import SignalFlow
 from services.signal.publication import Publication
-from services.signal.repository import SCHEMA, SignalRepository
+from services.signal.repository import SignalRepository
+from services.signal.repository_counter import SCHEMA
 from services.signal.routes import router
 from services.signal.settings import SignalSettings
 

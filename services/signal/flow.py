@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 import structlog
@@ -24,6 +25,7 @@ from services.signal.records import (
     follow_message,
     signal_message,
 )
+from services.signal.replay import SignalRequest, repeated
 from services.signal.sizing import check_sizing
 
 log = structlog.get_logger()
@@ -33,10 +35,7 @@ class Counter(Protocol):
     """One master's line of signals, locked: nobody else counts or draws borders meanwhile."""
 
     last_seq: int
-
-    async def standing(
-        self, *, strategy_id: str, idempotency_key: str, parent_signal_id: str | None
-    ) -> Standing: ...
+    at: datetime
 
     async def write_signal(
         self, signal: Signal, *, idempotency_key: str, request_hash: bytes, message: OutboxMessage
@@ -57,6 +56,15 @@ class Counter(Protocol):
 
 class Ledger(Protocol):
     """What must be known before the lock is taken, and the lock itself."""
+
+    async def standing(
+        self,
+        master_id: str,
+        *,
+        strategy_id: str,
+        idempotency_key: str,
+        parent_signal_id: str | None,
+    ) -> Standing: ...
 
     def locked(self, master_id: str) -> AbstractAsyncContextManager[Counter | None]: ...
 
@@ -84,38 +92,18 @@ class SignalFlow:
     publication: Publication
     partitions: int
 
-    async def accept(
-        self, master_id: str, proposal: Proposal, *, idempotency_key: str, request_hash: bytes
-    ) -> Signal:
+    async def accept(self, request: SignalRequest) -> Signal:
         """Make a proposal durable, then start its way to every shard. Repeating changes nothing."""
-        check(proposal)
-        async with self.ledger.locked(master_id) as counter:
-            if counter is None:
-                raise refusals.strategy_not_yours()
-            standing = await counter.standing(
-                strategy_id=proposal.strategy_id,
-                idempotency_key=idempotency_key,
-                parent_signal_id=proposal.parent_signal_id,
-            )
-            if standing.earlier:
-                if standing.earlier.request_hash != request_hash:
-                    raise refusals.key_reused()
-                return standing.earlier.signal
-            self._admit(proposal, standing)
-            signal = signal_of(
-                proposal,
-                signal_id=str(uuid7()),
-                master_id=master_id,
-                seq=counter.last_seq + 1,
-                accepted_at=standing.at,
-                parent=standing.parent,
-            )
-            outbox_ids = await counter.write_signal(
-                signal,
-                idempotency_key=idempotency_key,
-                request_hash=request_hash,
-                message=signal_message(signal, self.partitions),
-            )
+        check(request.proposal)
+        standing = await self._standing(request)
+        if standing.earlier:
+            return repeated(standing.earlier, request)
+        self._admit(request.proposal, standing)
+        written = await self._write(request, standing.parent)
+        if written is None:
+            # The same request came twice at once, and the other one was first.
+            return repeated((await self._standing(request)).earlier, request)
+        signal, outbox_ids = written
         self._publish(outbox_ids)
         _note(signal)
         return signal
@@ -193,12 +181,43 @@ class SignalFlow:
         )
         return stored
 
+    async def _standing(self, request: SignalRequest) -> Standing:
+        return await self.ledger.standing(
+            request.master_id,
+            strategy_id=request.proposal.strategy_id,
+            idempotency_key=request.idempotency_key,
+            parent_signal_id=request.proposal.parent_signal_id,
+        )
+
     def _admit(self, proposal: Proposal, standing: Standing) -> None:
         if not standing.owns_strategy:
             raise refusals.strategy_not_yours()
         check_parent(proposal, standing.parent)
         if self.backlog.refuses(proposal.action):
             raise refusals.backlog_full(proposal.action)
+
+    async def _write(
+        self, request: SignalRequest, parent: Signal | None
+    ) -> tuple[Signal, list[int]] | None:
+        """Count, stamp and keep the signal; None when its key was used in the meantime."""
+        async with self.ledger.locked(request.master_id) as counter:
+            if counter is None:
+                raise refusals.strategy_not_yours()
+            signal = signal_of(
+                request.proposal,
+                signal_id=str(uuid7()),
+                master_id=request.master_id,
+                seq=counter.last_seq + 1,
+                accepted_at=counter.at,
+                parent=parent,
+            )
+            outbox_ids = await counter.write_signal(
+                signal,
+                idempotency_key=request.idempotency_key,
+                request_hash=request.request_hash,
+                message=signal_message(signal, self.partitions),
+            )
+        return (signal, outbox_ids) if outbox_ids else None
 
     def _publish(self, outbox_ids: Sequence[int]) -> None:
         self.backlog.grew(len(outbox_ids))

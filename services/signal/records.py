@@ -52,9 +52,8 @@ class Earlier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """What holds for a request at `at`, on the database's clock, under the counter's lock."""
+    """What a master's request meets in the ledger."""
 
-    at: datetime
     owns_strategy: bool
     earlier: Earlier | None
     parent: Signal | None

@@ -2,14 +2,37 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from libs.trading.signals import Signal
 from services.signal import refusals
+from services.signal.proposal import Proposal
+from services.signal.records import Earlier
 
 KEY_LENGTH_MAX = 255
 _HEADER = "Idempotency-Key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalRequest:
+    """A proposal and what tells it from every other request of its master."""
+
+    master_id: str
+    proposal: Proposal
+    idempotency_key: str
+    request_hash: bytes
+
+
+def repeated(earlier: Earlier | None, request: SignalRequest) -> Signal:
+    """Return the signal this request became before. Raise `Problem` when that was another body."""
+    if earlier is None:
+        raise LookupError("a key that is taken belongs to a signal")
+    if earlier.request_hash != request.request_hash:
+        raise refusals.key_reused()
+    return earlier.signal
 
 
 def checked_key(key: str | None) -> str:

@@ -1,15 +1,14 @@
-"""All SQL of the signal service."""
+"""SQL of the signal service: what is read, and strategies. Its other half holds a counter."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from weakref import WeakValueDictionary
 
 import asyncpg
-from asyncpg.pool import PoolConnectionProxy
 
 from libs.contracts import codec, topics
-from libs.runtime.outbox import OutboxMessage, enqueue
 from libs.trading.accounts import AccountKind, SessionState
-from libs.trading.follows import Follow, Sizing, SizingMode
 from libs.trading.signals import Signal
 from services.signal.records import (
     Earlier,
@@ -19,149 +18,13 @@ from services.signal.records import (
     StoredFollow,
     Strategy,
 )
+from services.signal.repository_counter import FOLLOW, CounterBook, one, stored_follow
 
-SCHEMA = "signal"
-_ACQUIRE_TIMEOUT_S = 2
+_WAIT_S = 2
+_TURN_S = 5
+# One holds the counter, the next has its transaction open already.
+_CONNECTIONS_PER_MASTER = 2
 _STRATEGY = "strategy_id, master_id, name, description, created_at, changed_at"
-_FOLLOW = (
-    "follow_id, strategy_id, master_id, user_id, account_id, broker, sizing_mode, sizing_value,"
-    " from_seq, until_seq, paused, version, created_at, changed_at"
-)
-
-
-class CounterBook:
-    """One master's line, held by the lock of the counter row until the transaction ends."""
-
-    def __init__(self, connection: PoolConnectionProxy, master_id: str, last_seq: int) -> None:
-        self.last_seq = last_seq
-        self._connection = connection
-        self._master_id = master_id
-
-    async def standing(
-        self, *, strategy_id: str, idempotency_key: str, parent_signal_id: str | None
-    ) -> Standing:
-        """Read everything a request depends on, after the lock: what others did is visible."""
-        row = await _one(
-            self._connection,
-            """
-            select clock_timestamp() as at,
-                exists (
-                    select from signal.strategies where strategy_id = $2 and master_id = $1
-                ) as owns_strategy,
-                earlier.payload as earlier_payload, earlier.request_hash as earlier_hash,
-                parent.payload as parent_payload
-            from (select $1::uuid as master_id) asked
-            left join signal.signals earlier
-                on earlier.master_id = asked.master_id and earlier.idempotency_key = $3
-            left join signal.signals parent
-                on parent.master_id = asked.master_id and parent.signal_id = $4
-            """,
-            self._master_id,
-            strategy_id,
-            idempotency_key,
-            parent_signal_id,
-        )
-        earlier, parent = row["earlier_payload"], row["parent_payload"]
-        return Standing(
-            at=row["at"],
-            owns_strategy=row["owns_strategy"],
-            earlier=Earlier(signal=_signal(earlier), request_hash=row["earlier_hash"])
-            if earlier
-            else None,
-            parent=_signal(parent) if parent else None,
-        )
-
-    async def write_signal(
-        self, signal: Signal, *, idempotency_key: str, request_hash: bytes, message: OutboxMessage
-    ) -> list[int]:
-        """Count on, keep the signal as published, leave it to the outbox; return the outbox ids."""
-        await self._connection.execute(
-            """
-            with counted as (
-                update signal.counters set last_seq = $4 where master_id = $2
-            )
-            insert into signal.signals (
-                signal_id, master_id, strategy_id, seq, action, parent_signal_id, payload,
-                accepted_at, expires_at, idempotency_key, request_hash
-            ) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-            """,
-            signal.signal_id,
-            signal.master_id,
-            signal.strategy_id,
-            signal.seq,
-            signal.action.value,
-            signal.parent_signal_id,
-            message.payload,
-            signal.stamps.accepted_at,
-            signal.expires_at,
-            idempotency_key,
-            request_hash,
-        )
-        self.last_seq = signal.seq
-        return await enqueue(self._connection, SCHEMA, [message])
-
-    async def running_follow_id(self, strategy_id: str, account_id: str) -> str | None:
-        found: str | None = await self._connection.fetchval(
-            "select follow_id from signal.follows"
-            " where strategy_id = $1 and account_id = $2 and until_seq is null",
-            strategy_id,
-            account_id,
-        )
-        return found
-
-    async def follow(self, follow_id: str) -> StoredFollow:
-        row = await _one(
-            self._connection,
-            f"select {_FOLLOW} from signal.follows where follow_id = $1",  # noqa: S608  # constant
-            follow_id,
-        )
-        return _stored_follow(row)
-
-    async def write_new_follow(
-        self, follow: Follow, message: OutboxMessage
-    ) -> tuple[StoredFollow, list[int]]:
-        row = await _one(
-            self._connection,
-            f"""
-            insert into signal.follows (
-                follow_id, strategy_id, master_id, user_id, account_id, broker, sizing_mode,
-                sizing_value, from_seq, paused, version
-            ) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-            returning {_FOLLOW}
-            """,  # noqa: S608  # constant
-            follow.follow_id,
-            follow.strategy_id,
-            follow.master_id,
-            follow.user_id,
-            follow.account_id,
-            follow.broker,
-            follow.sizing.mode.value,
-            follow.sizing.value,
-            follow.from_seq,
-            follow.paused,
-            follow.version,
-        )
-        return _stored_follow(row), await enqueue(self._connection, SCHEMA, [message])
-
-    async def write_follow(
-        self, follow: Follow, message: OutboxMessage
-    ) -> tuple[StoredFollow, list[int]]:
-        row = await _one(
-            self._connection,
-            f"""
-            update signal.follows set sizing_mode = $2, sizing_value = $3, until_seq = $4,
-                paused = $5, version = $6, changed_at = clock_timestamp()
-            where follow_id = $1
-            returning {_FOLLOW}
-            """,  # noqa: S608  # constant
-            follow.follow_id,
-            follow.sizing.mode.value,
-            follow.sizing.value,
-            follow.until_seq,
-            follow.paused,
-            follow.version,
-        )
-        return _stored_follow(row), await enqueue(self._connection, SCHEMA, [message])
 
 
 class SignalRepository:
@@ -169,6 +32,7 @@ class SignalRepository:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
+        self._lines: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     @asynccontextmanager
     async def locked(self, master_id: str) -> AsyncIterator[CounterBook | None]:
@@ -177,20 +41,77 @@ class SignalRepository:
         Leaving the block commits; any error leaves no trace and no hole in `seq`.
         """
         async with (
-            self._pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as connection,
+            self._turn(master_id),
+            self._pool.acquire(timeout=_WAIT_S) as connection,
             connection.transaction(),
         ):
-            last_seq = await connection.fetchval(
-                "select last_seq from signal.counters where master_id = $1 for update", master_id
+            # The clock outside of the locking part is read once the lock is ours.
+            row = await connection.fetchrow(
+                """
+                with held as (
+                    select last_seq from signal.counters where master_id = $1 for update
+                )
+                select last_seq, clock_timestamp() as at from held
+                """,
+                master_id,
             )
-            yield None if last_seq is None else CounterBook(connection, master_id, last_seq)
+            yield CounterBook(connection, row["last_seq"], row["at"]) if row else None
+
+    @asynccontextmanager
+    async def _turn(self, master_id: str) -> AsyncIterator[None]:
+        """Let one master use few connections, so that their burst leaves some to the others."""
+        line = self._lines.setdefault(master_id, asyncio.Semaphore(_CONNECTIONS_PER_MASTER))
+        async with asyncio.timeout(_TURN_S):
+            await line.acquire()
+        try:
+            yield
+        finally:
+            line.release()
+
+    async def standing(
+        self,
+        master_id: str,
+        *,
+        strategy_id: str,
+        idempotency_key: str,
+        parent_signal_id: str | None,
+    ) -> Standing:
+        """Read what a request depends on. Only the key may change before the lock is taken."""
+        async with self._pool.acquire(timeout=_WAIT_S) as connection:
+            row = await one(
+                connection,
+                """
+                select exists (
+                        select from signal.strategies where strategy_id = $2 and master_id = $1
+                    ) as owns_strategy,
+                    earlier.payload as earlier_payload, earlier.request_hash as earlier_hash,
+                    parent.payload as parent_payload
+                from (select $1::uuid as master_id) asked
+                left join signal.signals earlier
+                    on earlier.master_id = asked.master_id and earlier.idempotency_key = $3
+                left join signal.signals parent
+                    on parent.master_id = asked.master_id and parent.signal_id = $4
+                """,
+                master_id,
+                strategy_id,
+                idempotency_key,
+                parent_signal_id,
+            )
+        earlier, parent = row["earlier_payload"], row["parent_payload"]
+        return Standing(
+            owns_strategy=row["owns_strategy"],
+            earlier=Earlier(signal=_signal(earlier), request_hash=row["earlier_hash"])
+            if earlier
+            else None,
+            parent=_signal(parent) if parent else None,
+        )
 
     async def add_strategy(
         self, strategy_id: str, master_id: str, name: str, description: str
     ) -> Strategy | None:
         """Create a strategy, and a master's counter with the first. None when the name is taken."""
         async with (
-            self._pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as connection,
+            self._pool.acquire(timeout=_WAIT_S) as connection,
             connection.transaction(),
         ):
             await connection.execute(
@@ -276,18 +197,18 @@ class SignalRepository:
 
     async def follow_of(self, user_id: str, follow_id: str) -> StoredFollow | None:
         row = await self._row(
-            f"select {_FOLLOW} from signal.follows where follow_id = $1 and user_id = $2",  # noqa: S608  # constant
+            f"select {FOLLOW} from signal.follows where follow_id = $1 and user_id = $2",  # noqa: S608  # constant
             follow_id,
             user_id,
         )
-        return _stored_follow(row) if row else None
+        return stored_follow(row) if row else None
 
     async def follows_of(
         self, user_id: str, *, before: str | None, limit: int
     ) -> list[StoredFollow]:
         rows = await self._rows(
             f"""
-            select {_FOLLOW} from signal.follows
+            select {FOLLOW} from signal.follows
             where user_id = $1 and ($2::uuid is null or follow_id < $2)
             order by follow_id desc limit $3
             """,  # noqa: S608  # constant
@@ -295,7 +216,7 @@ class SignalRepository:
             before,
             limit,
         )
-        return [_stored_follow(row) for row in rows]
+        return [stored_follow(row) for row in rows]
 
     async def account_of(self, user_id: str, account_id: str) -> OwnAccount | None:
         """Find a broker account of this user in what auth shows us."""
@@ -329,20 +250,13 @@ class SignalRepository:
         return int(row["partitions"]) if row else 0
 
     async def _row(self, query: str, *arguments: object) -> asyncpg.Record | None:
-        async with self._pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as connection:
+        async with self._pool.acquire(timeout=_WAIT_S) as connection:
             return await connection.fetchrow(query, *arguments)
 
     async def _rows(self, query: str, *arguments: object) -> list[asyncpg.Record]:
-        async with self._pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as connection:
+        async with self._pool.acquire(timeout=_WAIT_S) as connection:
             rows: list[asyncpg.Record] = await connection.fetch(query, *arguments)
             return rows
-
-
-async def _one(connection: PoolConnectionProxy, query: str, *arguments: object) -> asyncpg.Record:
-    row = await connection.fetchrow(query, *arguments)
-    if row is None:
-        raise LookupError("a row that this transaction holds is gone")
-    return row
 
 
 def _signal(payload: bytes) -> Signal:
@@ -350,23 +264,3 @@ def _signal(payload: bytes) -> Signal:
     if not isinstance(signal, Signal):
         raise TypeError("the signals topic carries signals")
     return signal
-
-
-def _stored_follow(row: asyncpg.Record) -> StoredFollow:
-    return StoredFollow(
-        follow=Follow(
-            follow_id=row["follow_id"],
-            strategy_id=row["strategy_id"],
-            master_id=row["master_id"],
-            user_id=row["user_id"],
-            account_id=row["account_id"],
-            broker=row["broker"],
-            sizing=Sizing(mode=SizingMode(row["sizing_mode"]), value=row["sizing_value"]),
-            from_seq=row["from_seq"],
-            until_seq=row["until_seq"],
-            paused=row["paused"],
-            version=row["version"],
-        ),
-        created_at=row["created_at"],
-        changed_at=row["changed_at"],
-    )

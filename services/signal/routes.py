@@ -30,18 +30,18 @@ from services.signal.bodies import (
 )
 from services.signal.flow import SignalFlow
 from services.signal.records import NameTaken
-from services.signal.replay import checked_key, request_hash
+from services.signal.replay import SignalRequest, checked_key, request_hash
 from services.signal.repository import SignalRepository
 
 router = APIRouter()
 
 
-def _flow(request: Request) -> SignalFlow:
+async def _flow(request: Request) -> SignalFlow:
     flow: SignalFlow = request.app.state.flow
     return flow
 
 
-def _repository(request: Request) -> SignalRepository:
+async def _repository(request: Request) -> SignalRepository:
     repository: SignalRepository = request.app.state.repository
     return repository
 
@@ -63,10 +63,12 @@ async def emit_signal(
 ) -> AcceptedAnswer:
     """Accept a signal: durable when answered, on its way to every follower's shard."""
     signal = await flow.accept(
-        master.user_id,
-        body.proposal(),
-        idempotency_key=checked_key(idempotency_key),
-        request_hash=request_hash(body.model_dump(mode="json", exclude_defaults=True)),
+        SignalRequest(
+            master_id=master.user_id,
+            proposal=body.proposal(),
+            idempotency_key=checked_key(idempotency_key),
+            request_hash=request_hash(body.model_dump(mode="json", exclude_defaults=True)),
+        )
     )
     return accepted_answer(signal)
 

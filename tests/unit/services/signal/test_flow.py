@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -19,6 +18,7 @@ from libs.trading.signals import Signal, SignalAction
 from services.signal.flow import SignalFlow
 from services.signal.proposal import Proposal
 from services.signal.records import Earlier, OwnAccount, Standing, StoredFollow, Strategy
+from services.signal.replay import SignalRequest
 from tests.factories import NOON, some_terms
 
 DOUBLE = Sizing(mode=SizingMode.MULTIPLIER, value=Decimal(2))
@@ -29,6 +29,7 @@ class MemoryLedger:
 
     def __init__(self) -> None:
         self.last_seq = 0
+        self.at = NOON
         self.signals: dict[str, Earlier] = {}
         self.follows: dict[str, StoredFollow] = {}
         self.messages: list[OutboxMessage] = []
@@ -70,11 +71,15 @@ class MemoryLedger:
         return found if found and found.follow.user_id == user_id else None
 
     async def standing(
-        self, *, strategy_id: str, idempotency_key: str, parent_signal_id: str | None
+        self,
+        master_id: str,
+        *,
+        strategy_id: str,
+        idempotency_key: str,
+        parent_signal_id: str | None,
     ) -> Standing:
         return Standing(
-            at=NOON + timedelta(seconds=self.last_seq),
-            owns_strategy=strategy_id == "strategy-1",
+            owns_strategy=(master_id, strategy_id) == ("master-1", "strategy-1"),
             earlier=self.signals.get(idempotency_key),
             parent=next(
                 (e.signal for e in self.signals.values() if e.signal.signal_id == parent_signal_id),
@@ -85,6 +90,8 @@ class MemoryLedger:
     async def write_signal(
         self, signal: Signal, *, idempotency_key: str, request_hash: bytes, message: OutboxMessage
     ) -> list[int]:
+        if idempotency_key in self.signals:
+            return []
         self.last_seq = signal.seq
         self.signals[idempotency_key] = Earlier(signal=signal, request_hash=request_hash)
         return self._enqueued(message)
@@ -146,10 +153,10 @@ class BacklogThatRefuses:
 class Room:
     """A flow with everything it needs, in memory."""
 
-    def __init__(self, *refused: SignalAction) -> None:
-        self.ledger = MemoryLedger()
+    def __init__(self, ledger: MemoryLedger | None = None) -> None:
+        self.ledger = ledger or MemoryLedger()
         self.publication = PublicationAfterCommit(self.ledger)
-        self.backlog = BacklogThatRefuses(*refused)
+        self.backlog = BacklogThatRefuses()
         self.flow = SignalFlow(
             ledger=self.ledger,
             backlog=self.backlog,
@@ -158,7 +165,11 @@ class Room:
         )
 
     async def emit(self, proposal: Proposal, key: str, body: bytes = b"body") -> Signal:
-        return await self.flow.accept("master-1", proposal, idempotency_key=key, request_hash=body)
+        return await self.flow.accept(
+            SignalRequest(
+                master_id="master-1", proposal=proposal, idempotency_key=key, request_hash=body
+            )
+        )
 
     async def begin_follow(self, account_id: str = "account-1") -> StoredFollow:
         return await self.flow.follow(
@@ -208,6 +219,45 @@ async def test_the_same_request_gets_the_same_signal_and_nothing_is_sent_again(
     assert room.publication.started == [1]
 
 
+class LedgerThatLooksTooEarly(MemoryLedger):
+    """Reads the key just before another request with it commits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks = 0
+
+    async def standing(
+        self,
+        master_id: str,
+        *,
+        strategy_id: str,
+        idempotency_key: str,
+        parent_signal_id: str | None,
+    ) -> Standing:
+        self.looks += 1
+        seen = await super().standing(
+            master_id,
+            strategy_id=strategy_id,
+            idempotency_key=idempotency_key,
+            parent_signal_id=parent_signal_id,
+        )
+        return replace(seen, earlier=None) if self.looks == 2 else seen
+
+
+@pytest.mark.parametrize("body", [b"body", b"other"])
+async def test_of_two_at_once_with_one_key_the_first_decides(body: bytes) -> None:
+    room = Room(ledger=LedgerThatLooksTooEarly())
+    first = await room.emit(PLACE, "k1")
+
+    try:
+        second = (await room.emit(PLACE, "k1", body=body)).signal_id
+    except Problem as problem:
+        second = problem.code
+
+    assert second == (first.signal_id if body == b"body" else "IDEMPOTENCY_KEY_REUSED")
+    assert (room.ledger.last_seq, room.publication.started) == (1, [1])
+
+
 async def test_a_key_never_serves_two_bodies(room: Room) -> None:
     await room.emit(PLACE, "k1")
 
@@ -244,10 +294,12 @@ async def test_another_masters_strategy_is_no_strategy(room: Room, stranger: str
 
     with pytest.raises(Problem) as caught:
         await room.flow.accept(
-            master_id,
-            replace(PLACE, strategy_id=strategy_id),
-            idempotency_key="k",
-            request_hash=b"",
+            SignalRequest(
+                master_id=master_id,
+                proposal=replace(PLACE, strategy_id=strategy_id),
+                idempotency_key="k",
+                request_hash=b"",
+            )
         )
 
     assert (caught.value.status, caught.value.code) == (404, "STRATEGY_UNKNOWN")

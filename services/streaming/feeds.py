@@ -116,7 +116,7 @@ class FeedKeeper:
             return
         error = task.exception()
         log.error("feed_task_failed", account_id=feed.account_id, exc_info=error)
-        feed.went_down(self.now(), f"our mistake: {type(error).__name__}")
+        feed.went_down(self.now(), f"our mistake: {_named(error)}")
         asyncio.get_running_loop().call_later(self.restart_s, self._restart, feed)
 
     def _restart(self, feed: HeldFeed) -> None:
@@ -134,3 +134,9 @@ class FeedKeeper:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=_STOP_S_MAX)
+
+
+def _named(error: BaseException | None) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return type(error).__name__

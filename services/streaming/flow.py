@@ -15,6 +15,7 @@ from libs.brokers.protocol import BrokerSession, FeedOpened, OrderFeed, OrderGat
 from libs.trading.accounts import Account
 from libs.trading.events import BrokerUpdate, UpdateSource
 from libs.trading.orders import OrderReport
+from services.streaming import metrics
 from services.streaming.held import HeldFeed
 from services.streaming.waiting import ReadBudget, reconnect_delay_s
 
@@ -95,7 +96,7 @@ class FeedFlow:
         while True:
             session = await self.sessions.session_of(feed.account)
             now = self.time.now()
-            if session is None:
+            if session is None or session.environment is not feed.account.environment:
                 feed.went_down(now, "no session to be had")
                 await self.time.wait(reconnect_delay_s(feed.failures))
             elif session == feed.refused or session.expires_at <= now:
@@ -109,6 +110,7 @@ class FeedFlow:
         async with self.opened(feed, session) as heard, asyncio.TaskGroup() as together:
             feed.connected(self.time.now())
             feed.book_wanted.set()
+            metrics.CONNECTED.labels(feed.account.broker).inc()
             log.info("feed_connected", account_id=feed.account_id, reconnects=feed.reconnects)
             together.create_task(self.keep_book(feed, session, budget))
             together.create_task(self.pass_on(feed, heard))
@@ -138,7 +140,7 @@ class FeedFlow:
             if isinstance(word, FeedOpened):
                 feed.book_wanted.set()
                 continue
-            feed.remember([word])
+            feed.remember(word)
             self.updates.offer(self._update(feed, UpdateSource.FEED, word))
         raise OutcomeUnknown("the feed ended")
 
@@ -163,10 +165,12 @@ class FeedFlow:
         except SessionExpired:
             raise
         except BrokerError as error:
+            metrics.BOOK_READS.labels(feed.account.broker, "failed").inc()
             log.warning("book_not_read", account_id=feed.account_id, problem=str(error))
             await self.time.wait(_pause_s(error, failures=3))
             return False
-        news = feed.remember(rows)
+        metrics.BOOK_READS.labels(feed.account.broker, "read").inc()
+        news = feed.remember_book(rows)
         told = rows if whole else news
         await self.updates.hand_over([self._update(feed, UpdateSource.BOOK, row) for row in told])
         return True
@@ -181,7 +185,9 @@ class FeedFlow:
             log.warning("feed_session_refused", account_id=feed.account_id, problem=str(error))
             return
         feed.went_down(now, str(error))
-        log.warning("feed_broke", account_id=feed.account_id, problem=str(error))
+        # The first break of many is news, a broker that stays away is an alarm's business.
+        speak = log.warning if feed.failures == 1 else log.debug
+        speak("feed_broke", account_id=feed.account_id, problem=str(error))
         if feed.out_for_longer_than(self.pace.blind_after_s, now):
             await self.look_without_feed(feed, session, budget)
         await self.time.wait(_pause_s(error, feed.failures))

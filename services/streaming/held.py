@@ -4,7 +4,7 @@ Changed only by the flow; the board, the alarms and the keeper read it.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -102,17 +102,17 @@ class HeldFeed:
     def out_for_longer_than(self, seconds: float, now: datetime) -> bool:
         return self.out_since is not None and now - self.out_since >= timedelta(seconds=seconds)
 
-    def remember(self, reports: Iterable[OrderReport]) -> list[OrderReport]:
-        """Keep the newest word about each order; return those that say something new."""
-        news = []
-        for report in reports:
-            if self.orders.get(report.broker_order_id) == report:
-                continue
-            self.orders.pop(report.broker_order_id, None)
-            self.orders[report.broker_order_id] = report
-            news.append(report)
-        while len(self.orders) > _ORDERS_REMEMBERED_MAX:
-            self.orders.pop(next(iter(self.orders)))
+    def remember(self, report: OrderReport) -> None:
+        """Keep the newest word about an order."""
+        self.orders.pop(report.broker_order_id, None)
+        self.orders[report.broker_order_id] = report
+        if len(self.orders) > _ORDERS_REMEMBERED_MAX:
+            del self.orders[next(iter(self.orders))]
+
+    def remember_book(self, rows: Sequence[OrderReport]) -> list[OrderReport]:
+        """Keep a whole order book, forget what is not in it; return the rows that are news."""
+        news = [row for row in rows if self.orders.get(row.broker_order_id) != row]
+        self.orders = {row.broker_order_id: row for row in rows[-_ORDERS_REMEMBERED_MAX:]}
         return news
 
     def has_working_orders(self) -> bool:

@@ -4,7 +4,7 @@ from prometheus_client import Counter, Gauge
 
 FEEDS = Gauge("lockstep_streaming_feeds", "Order feeds held here", ["broker", "state"])
 SHARDS = Gauge("lockstep_streaming_shards", "Shards leased by this replica", ["broker"])
-RECONNECTS = Counter("lockstep_streaming_reconnects", "Feeds that came back", ["broker"])
+CONNECTED = Counter("lockstep_streaming_connected", "Times a feed was opened", ["broker"])
 UPDATES = Counter("lockstep_streaming_updates", "Updates put on the bus", ["broker", "source"])
 UPDATES_LOST = Counter(
     "lockstep_streaming_updates_lost", "Updates not published, their books are read again"

@@ -1,6 +1,6 @@
 """A world with a simulator and real servers for the tests of streaming."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from tests.integration.streaming.programs import (
     AuthThatKnowsNobody,
     CuttableLine,
     free_port,
-    running_program,
+    started_program,
+    until_ready,
 )
 from tests.integration.streaming.world import (
     BROKER,
@@ -27,28 +28,32 @@ from tests.integration.streaming.world import (
 from tests.servers import Database, Servers
 
 
-@pytest.fixture
-async def broker(tmp_path: Path) -> AsyncIterator[SimulatedBroker]:
-    port = free_port()
+@pytest.fixture(scope="session")
+def simulator_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """Start one simulator for all these tests: each uses clients of its own."""
+    folder, port = tmp_path_factory.mktemp("simulator"), free_port()
     environment = {
         "SIMULATOR_BROKER": BROKER,
         "SIMULATOR_PORT": str(port),
-        "SIMULATOR_STATE_DIR": str(tmp_path / "simulator"),
+        "SIMULATOR_STATE_DIR": str(folder / "state"),
     }
+    with started_program("simulator", environment, folder / "simulator.log"):
+        yield port
+
+
+@pytest.fixture
+async def broker(simulator_port: int) -> AsyncIterator[SimulatedBroker]:
+    url = f"http://127.0.0.1:{simulator_port}"
     async with AsyncExitStack() as stack:
-        program = await stack.enter_async_context(
-            running_program("simulator", environment, port, tmp_path / "simulator.log")
-        )
-        line = await stack.enter_async_context(CuttableLine(port).open())
-        http = await stack.enter_async_context(
-            httpx.AsyncClient(base_url=program.url, trust_env=False)
-        )
+        line = await stack.enter_async_context(CuttableLine(simulator_port).open())
+        http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, trust_env=False))
+        await until_ready(http)
         doors = manifest(BROKER)
-        gateway = doors.orders(doors.addresses(Environment.PAPER, program.url))
+        gateway = doors.orders(doors.addresses(Environment.PAPER, url))
         stack.push_async_callback(gateway.aclose)
-        yield SimulatedBroker(
-            direct_url=program.url, line=line, http=http, doors=doors, gateway=gateway
-        )
+        broker = SimulatedBroker(direct_url=url, line=line, http=http, doors=doors, gateway=gateway)
+        await broker.set_price("800.00")
+        yield broker
 
 
 @pytest.fixture

@@ -5,9 +5,10 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,8 +43,7 @@ class Running:
     """One `python -m services.…` process."""
 
     port: int
-    process: asyncio.subprocess.Process
-    output: Path
+    process: subprocess.Popen[bytes]
 
     @property
     def url(self) -> str:
@@ -53,46 +53,57 @@ class Running:
         self.process.send_signal(number)
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        if self.process.returncode is None:
+        if self.process.poll() is None:
             self.send(number)
-        async with asyncio.timeout(_STOP_S_MAX):
-            return await self.process.wait()
+        return await asyncio.to_thread(self.process.wait, _STOP_S_MAX)
+
+
+@contextmanager
+def started_program(
+    name: str, environment: Mapping[str, str], output: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", f"services.{name}"]
+    with (
+        output.open("wb") as sink,
+        subprocess.Popen(  # noqa: S603  # our own services
+            command, cwd=_ROOT, env={**os.environ, **environment}, stdout=sink, stderr=sink
+        ) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(_STOP_S_MAX)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 @asynccontextmanager
 async def running_program(
     name: str, environment: Mapping[str, str], port: int, output: Path
 ) -> AsyncIterator[Running]:
-    with output.open("wb") as sink:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            f"services.{name}",
-            cwd=_ROOT,
-            env={**os.environ, **environment},
-            stdout=sink,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-    program = Running(port=port, process=process, output=output)
-    try:
-        await _until_ready(program)
+    with started_program(name, environment, output) as process:
+        program = Running(port=port, process=process)
+        async with httpx.AsyncClient(base_url=program.url, trust_env=False) as http:
+            try:
+                await until_ready(http)
+            except TimeoutError:
+                raise AssertionError(_last_words(output)) from None
         yield program
-    finally:
-        with contextlib.suppress(TimeoutError):
-            await program.stop()
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
 
 
-async def _until_ready(program: Running) -> None:
-    async with httpx.AsyncClient(trust_env=False) as http, asyncio.timeout(_START_S_MAX):
-        while program.process.returncode is None:
-            with contextlib.suppress(httpx.HTTPError):
-                if (await http.get(f"{program.url}/readyz")).status_code == 200:
-                    return
-            await asyncio.sleep(0.05)
-    raise AssertionError(program.output.read_text()[-2_000:])
+def _last_words(output: Path) -> str:
+    return output.read_text()[-2_000:]
+
+
+async def until_ready(http: httpx.AsyncClient) -> None:
+    async def is_ready() -> bool:
+        with contextlib.suppress(httpx.HTTPError):
+            return (await http.get("/readyz")).status_code == 200
+        return False
+
+    await eventually(is_ready, _START_S_MAX)
 
 
 @dataclass

@@ -105,8 +105,7 @@ async def test_an_ended_session_is_not_retried_and_an_alarm_stands_until_a_new_o
     assert (opened.kind, opened.code) == (NoticeKind.ALARM_OPENED, "FEED_DOWN")
     assert opened.user_id == linked.account.user_id
     assert cleared.kind is NoticeKind.ALARM_CLEARED
-    state = (await world.broker.http.get("/_control/state")).json()
-    assert state["order_sockets"] == 1
+    assert await world.broker.order_sockets() == 1
 
 
 async def test_an_account_that_connects_is_served_at_once_and_one_that_leaves_is_let_go(
@@ -124,8 +123,7 @@ async def test_an_account_that_connects_is_served_at_once_and_one_that_leaves_is
 
     await eventually(is_gone)
 
-    state = (await world.broker.http.get("/_control/state")).json()
-    assert state["order_sockets"] == 0
+    assert await world.broker.order_sockets() == 0
 
 
 async def test_two_replicas_share_the_shards_and_the_one_left_serves_all(world: World) -> None:

@@ -101,6 +101,9 @@ class SimulatedBroker:
         answer = await self.http.put("/_control/price", json=body)
         assert answer.status_code == 200, answer.text
 
+    async def order_sockets(self) -> int:
+        return int((await self.http.get("/_control/state")).json()["order_sockets"])
+
     async def end_sessions(self, client_id: str) -> None:
         await self.http.post("/_control/sessions/expire", json={"client_id": client_id})
 

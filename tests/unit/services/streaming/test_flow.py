@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from libs.brokers.errors import OutcomeUnknown, RateLimited, SessionExpired
+from libs.trading.accounts import Environment
 from libs.trading.events import UpdateSource
 from libs.trading.orders import OrderReport, OrderStatus
 from services.streaming.flow import Pace
@@ -115,6 +116,18 @@ async def test_without_a_session_the_feed_is_down_and_asks_again() -> None:
     await scene.until(feed, lambda: feed.state is FeedState.CONNECTED)
 
     assert len(scene.time.waited) == 2
+
+
+async def test_a_session_of_the_other_environment_is_not_shown_to_the_broker() -> None:
+    line = FeedThatStays()
+    live = a_session(environment=Environment.LIVE)
+    scene = Scene(OneBroker(line), SessionsAtHand([live]))
+    feed = a_feed()
+
+    await scene.until(feed, lambda: len(scene.time.waited) > 2)
+
+    assert line.opened_with == []
+    assert feed.state is FeedState.DOWN
 
 
 async def test_a_session_the_book_refuses_ends_the_line_too() -> None:

@@ -121,19 +121,33 @@ def test_a_feed_remembers_the_newest_word_about_each_order() -> None:
     feed = a_feed()
     working, done = a_report(), a_report(status=OrderStatus.FILLED)
 
-    news = [feed.remember([working]), feed.remember([working]), feed.remember([done])]
+    news = [feed.remember_book(rows) for rows in ([working], [working], [done])]
 
     assert news == [[working], [], [done]]
+    assert not feed.has_working_orders()
+
+
+def test_an_order_no_longer_in_the_book_is_not_working() -> None:
+    feed = a_feed()
+    feed.remember(a_report())
+    worked = feed.has_working_orders()
+
+    feed.remember_book([])
+
+    assert worked
     assert not feed.has_working_orders()
 
 
 def test_what_a_feed_remembers_is_bounded() -> None:
     feed = a_feed()
 
-    feed.remember(a_report(broker_order_id=str(number)) for number in range(5_000))
+    for number in range(5_000):
+        feed.remember(a_report(broker_order_id=str(number)))
+    by_feed = list(feed.orders)
+    feed.remember_book([a_report(broker_order_id=str(number)) for number in range(3_000)])
 
+    assert (len(by_feed), by_feed[-1]) == (2_000, "4999")
     assert len(feed.orders) == 2_000
-    assert "4999" in feed.orders
 
 
 def test_a_client_may_send_little() -> None:

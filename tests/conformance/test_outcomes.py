@@ -60,12 +60,12 @@ async def test_lost_answer_to_a_cancel_is_unknown_and_the_book_tells(
 async def test_order_that_appears_late_is_absent_first(
     broker: PaperBroker, session: BrokerSession
 ) -> None:
-    await broker.ask("PUT", "knobs", {"visibility_lag_s": 0.3})
+    await broker.ask("PUT", "knobs", {"visibility_lag_s": 1.5})
     await placed(broker, session, an_intent(terms=await resting(broker)))
 
     assert await broker.orders.find_order(session, TAG) is None
     assert await broker.orders.order_book(session) == []
-    await asyncio.sleep(0.4)
+    await asyncio.sleep(1.5)
     assert (await broker.seen(session, TAG)).status is OrderStatus.OPEN
 
 
@@ -88,18 +88,23 @@ async def test_too_many_orders_are_refused_unread_with_the_time_to_wait(
     broker: PaperBroker, session: BrokerSession
 ) -> None:
     await broker.ask("PUT", "limits", {"enabled": True, "orders_per_second": 1})
-    terms = await resting(broker)
-    await placed(broker, session, an_intent(terms=terms))
-    second = an_intent(client_order_id="k3v9q0m2x7b1a02", terms=terms)
+    intents = [
+        an_intent(client_order_id=f"k3v9q0m2x7b1a0{n}", terms=await resting(broker))
+        for n in range(5)
+    ]
 
-    with pytest.raises(RateLimited) as raised:
-        await broker.orders.place_order(session, second)
+    outcomes = await asyncio.gather(
+        *(broker.orders.place_order(session, intent) for intent in intents), return_exceptions=True
+    )
 
-    assert 0 < raised.value.retry_after_s <= 1.5
-    assert not raised.value.day_blocked
-    assert len(await broker.created_orders()) == 1
-    await asyncio.sleep(raised.value.retry_after_s)
-    await placed(broker, session, second)
+    refused = [outcome for outcome in outcomes if isinstance(outcome, RateLimited)]
+    assert refused
+    assert len(await broker.created_orders()) == len(intents) - len(refused)
+    for refusal in refused:
+        assert 0 < refusal.retry_after_s <= 1.5
+        assert not refusal.day_blocked
+    await asyncio.sleep(max(refusal.retry_after_s for refusal in refused))
+    await placed(broker, session, intents[-1])
 
 
 async def test_account_blocked_for_the_day_is_told(
@@ -162,17 +167,14 @@ async def test_slow_answers_of_one_account_hold_nobody_up(
     broker: PaperBroker, session: BrokerSession
 ) -> None:
     other = await broker.a_session("XB00002")
-    await broker.ask("PUT", "knobs", {"client_id": session.client_id, "latency_ms": 1500})
+    await broker.ask("PUT", "knobs", {"client_id": session.client_id, "latency_ms": 5000})
     intent = an_intent(terms=await resting(broker))
-    slow = [
-        asyncio.create_task(broker.orders.place_order(session, intent, not_after=None))
-        for _ in range(3)
-    ]
+    slow = [asyncio.create_task(broker.orders.place_order(session, intent)) for _ in range(3)]
     await asyncio.sleep(0.1)
 
-    started = time.monotonic()
     await placed(broker, other, intent)
 
-    assert time.monotonic() - started < 1
-    for report in await asyncio.gather(*slow):
-        assert report.status is OrderStatus.ACKED
+    assert not any(task.done() for task in slow)
+    for task in slow:
+        task.cancel()
+    await asyncio.gather(*slow, return_exceptions=True)

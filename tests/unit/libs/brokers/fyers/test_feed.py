@@ -29,7 +29,7 @@ SESSION = BrokerSession(
     expires_at=NOON,
     secrets={"app_id": "AB12CD34EF-100", "access_token": "canary.jwt"},
 )
-QUICK = FeedLimits(open_s=0.3, ping_s=0.05, silence_s=0.2, close_s=0.1)
+QUICK = FeedLimits(open_s=1, ping_s=0.05, silence_s=0.5, close_s=0.1)
 
 
 @dataclass
@@ -45,7 +45,7 @@ Behaviour = Callable[[ServerConnection, SocketServer], Awaitable[None]]
 
 @asynccontextmanager
 async def a_socket_server(
-    behave: Behaviour, refuse: HTTPStatus | None = None
+    behave: Behaviour, refuse: HTTPStatus | None = None, sent_to: SocketServer | None = None
 ) -> AsyncIterator[SocketServer]:
     seen = SocketServer()
 
@@ -55,7 +55,8 @@ async def a_socket_server(
         if refuse is None:
             return None
         response = connection.respond(refuse, "no")
-        response.headers["Location"] = f"ws://127.0.0.2:{seen.port}/trade/v3"
+        if sent_to is not None:
+            response.headers["Location"] = f"ws://127.0.0.1:{sent_to.port}/trade/v3"
         return response
 
     async def handler(connection: ServerConnection) -> None:
@@ -184,7 +185,6 @@ async def test_feed_without_a_confirmation_never_opens() -> None:
         (HTTPStatus.UNAUTHORIZED, SessionExpired),
         (HTTPStatus.NOT_FOUND, OutcomeUnknown),
         (HTTPStatus.BAD_GATEWAY, OutcomeUnknown),
-        (HTTPStatus.TEMPORARY_REDIRECT, OutcomeUnknown),
     ],
 )
 async def test_refused_handshake_is_told_and_tried_once(
@@ -195,6 +195,27 @@ async def test_refused_handshake_is_told_and_tried_once(
 
     assert (seen, type(error)) == ([], expected)
     assert server.connections == 1
+
+
+async def test_feed_is_never_led_to_another_server() -> None:
+    async with (
+        a_socket_server(one_order) as stranger,
+        a_socket_server(one_order, HTTPStatus.TEMPORARY_REDIRECT, stranger) as server,
+    ):
+        seen, error = await collect(server, 9)
+
+    assert (seen, type(error)) == ([], OutcomeUnknown)
+    assert stranger.connections == 0
+
+
+async def test_proxies_of_the_environment_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "ws_proxy", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+    async with a_socket_server(one_order) as server:
+        seen, error = await collect(server, 2)
+
+    assert (len(seen), error) == (2, None)
 
 
 async def test_unreachable_feed_is_told() -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from libs.brokers.errors import (
@@ -158,6 +158,8 @@ def test_anything_else_is_an_unknown_outcome(reply: HTTPReply) -> None:
         read(reply)
 
 
+ON_ANY_MACHINE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
 _json = st.recursive(
     st.none()
     | st.booleans()
@@ -169,6 +171,7 @@ _json = st.recursive(
 )
 
 
+@ON_ANY_MACHINE
 @given(
     status=st.integers(100, 599),
     payload=st.fixed_dictionaries(
@@ -188,6 +191,7 @@ def test_no_answer_is_taken_for_a_proof_by_accident(status: int, payload: dict[s
         assert status < 500
 
 
+@ON_ANY_MACHINE
 @given(body=st.binary(max_size=200), status=st.integers(100, 599))
 def test_no_body_breaks_the_reader(body: bytes, status: int) -> None:
     with pytest.raises(BrokerError):
@@ -205,8 +209,9 @@ def test_refused_login_keeps_code_and_words(code: int) -> None:
 def test_login_that_is_limited_or_not_answered_is_no_refusal() -> None:
     with pytest.raises(RateLimited):
         wire.read_login(a_refusal(429, -429))
-    with pytest.raises(OutcomeUnknown):
-        wire.read_login(a_page(502))
+    for reply in (a_page(502), a_refusal(500, -437), a_reply(307, s="error", code=-437)):
+        with pytest.raises(OutcomeUnknown):
+            wire.read_login(reply)
 
 
 def test_question_that_is_refused_is_never_an_empty_answer() -> None:

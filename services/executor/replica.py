@@ -49,11 +49,9 @@ def build_replica(
     gateways: OpenGateways,
     partitions: int,
 ) -> Replica:
-    manifest = gateways.manifest
-    key = bytes.fromhex(settings.order_tag_key.get_secret_value())
     followers = Followers(settings.broker, partitions)
     lanes = Lanes(settings.in_flight_max)
-    pace = Pace(per_window_max=manifest.orders_per_second_max)
+    pace = Pace(per_window_max=gateways.manifest.orders_per_second_max)
     sessions = Sessions(source, settings.broker)
     repository = Repository(pool, settings.broker, partitions)
     memory = _Memory(followers, repository, sessions, pace, gateways)
@@ -73,13 +71,7 @@ def build_replica(
     )
     flow = ExecutorFlow(
         followers=followers,
-        fanout=Fanout(
-            manifest=manifest,
-            instruments=gateways.instruments(),
-            partitions=partitions,
-            mint_order_id=lambda: str(uuid7()),
-            mint_tag=lambda: mint_client_order_id(key),
-        ),
+        fanout=_fanout(settings, gateways, partitions),
         ledger=ledger,
         sources=repository,
         lanes=lanes,
@@ -104,6 +96,17 @@ def build_replica(
         lanes=lanes,
         shards=shards,
         work=work,
+    )
+
+
+def _fanout(settings: ExecutorSettings, gateways: OpenGateways, partitions: int) -> Fanout:
+    key = bytes.fromhex(settings.order_tag_key.get_secret_value())
+    return Fanout(
+        manifest=gateways.manifest,
+        instruments=gateways.instruments(),
+        partitions=partitions,
+        mint_order_id=lambda: str(uuid7()),
+        mint_tag=lambda: mint_client_order_id(key),
     )
 
 

@@ -62,6 +62,7 @@ def open_bus(settings: KafkaSettings, *, client_id: str) -> KafkaBus:
         max_batch_size=262_144,
         request_timeout_ms=_REQUEST_TIMEOUT_MS,
         graceful_timeout=20,
+        # Handlers get the decoded batch alone; `bus.context.get_local("message")` acknowledges it.
         apply_types=False,
         allow_auto_create_topics=False,
         middlewares=[_metrics()],

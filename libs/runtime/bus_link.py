@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self
 
+import asyncpg
 import structlog
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 from faststream.exceptions import FastStreamException
 from faststream.kafka import KafkaBroker as KafkaBus
 
-from libs.runtime.bus_reader import PartitionsDiffer
 from libs.runtime.outbox import BusUnavailable
 from libs.runtime.postgres import UNREACHABLE
 
@@ -24,8 +24,11 @@ _PROBE_MS = 3_000
 _STOP_S = 25.0
 _STOP_WITHOUT_KAFKA_S = 2.0
 
+# A database that is not migrated yet is waited for like one that is away.
+_AWAY = (KafkaError, FastStreamException, BusUnavailable, asyncpg.PostgresError, *UNREACHABLE)
 
-def stop_this_process(error: PartitionsDiffer) -> None:
+
+def stop_this_process(error: BaseException) -> None:
     """SIGTERM to ourselves: the supervisor sees a process that refused to start."""
     signal.raise_signal(signal.SIGTERM)
 
@@ -33,8 +36,8 @@ def stop_this_process(error: PartitionsDiffer) -> None:
 class KafkaLink:
     """`async with KafkaLink(bus, prepare=...)`: returns at once, `started` turns true later.
 
-    `prepare` runs before each attempt (check the partitions there). `PartitionsDiffer` ends the
-    process through `refuse`; every other failure is tried again with backoff.
+    `prepare` runs before each attempt (check the partitions there). Kafka or Postgres being away
+    is tried again with backoff; `PartitionsDiffer` and mistakes end the process through `refuse`.
     """
 
     def __init__(
@@ -42,7 +45,7 @@ class KafkaLink:
         bus: KafkaBus,
         *,
         prepare: Callable[[], Awaitable[object]] | None = None,
-        refuse: Callable[[PartitionsDiffer], None] = stop_this_process,
+        refuse: Callable[[BaseException], None] = stop_this_process,
     ) -> None:
         self._bus = bus
         self._prepare = prepare
@@ -56,6 +59,7 @@ class KafkaLink:
 
     async def __aenter__(self) -> Self:
         self._starting = asyncio.create_task(self._keep_starting(), name="kafka-link")
+        self._starting.add_done_callback(self._tell_why)
         return self
 
     async def __aexit__(
@@ -88,17 +92,19 @@ class KafkaLink:
                 await _probe(self._bus.specification.url)
                 await self._bus.start()
                 self._is_started.set()
-            except PartitionsDiffer as error:
-                log.critical("partitions_differ", error=str(error))
-                self._refuse(error)
-                return
-            except (KafkaError, FastStreamException, BusUnavailable, *UNREACHABLE) as error:
+            except _AWAY as error:
                 failures += 1
                 log.warning("kafka_awaited", failures=failures, error=str(error))
                 # Half a start leaves clients open; a second start would double them.
                 await self._stop_bus()
                 await asyncio.sleep(min(_BACKOFF_FIRST_S * 2 ** min(failures, 10), _BACKOFF_MAX_S))
         log.info("kafka_started", failures=failures)
+
+    def _tell_why(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.critical("kafka_refused", error=str(error), kind=type(error).__name__)
+            self._refuse(error)
 
     async def _stop_bus(self) -> None:
         # A stop waits for what runs and what is unconfirmed; without Kafka that never ends.

@@ -39,7 +39,12 @@ class TopicReader:
         """Return once every later record will be seen, or raise `BusUnavailable`."""
         try:
             async for attempt in stamina.retry_context(
-                on=_AWAY, attempts=None, timeout=patience_s, wait_initial=0.1, wait_max=2
+                on=_AWAY,
+                attempts=None,
+                timeout=patience_s,
+                wait_initial=0.1,
+                wait_max=2,
+                wait_jitter=0.2,
             ):
                 with attempt:
                     self._consumer = await self._opened()
@@ -99,7 +104,12 @@ async def check_partitions(
     expected = int(await pool.fetchval("select partitions from public.installation"))
     try:
         async for attempt in stamina.retry_context(
-            on=_AWAY, attempts=None, timeout=patience_s, wait_initial=0.1, wait_max=2
+            on=_AWAY,
+            attempts=None,
+            timeout=patience_s,
+            wait_initial=0.1,
+            wait_max=2,
+            wait_jitter=0.2,
         ):
             with attempt:
                 counts = await partition_counts(bootstrap_servers, topics)

@@ -67,7 +67,11 @@ def migrate(dsn: str, *, partitions: int, service_password: str, root: Path = _R
 def _connected(dsn: str) -> Iterator[psycopg.Connection[Any]]:
     connection: psycopg.Connection[Any] | None = None
     for attempt in stamina.retry_context(
-        on=psycopg.OperationalError, attempts=None, timeout=_CONNECT_PATIENCE_S, wait_max=2
+        on=psycopg.OperationalError,
+        attempts=None,
+        timeout=_CONNECT_PATIENCE_S,
+        wait_max=2,
+        wait_jitter=0.2,
     ):
         with attempt:
             connection = psycopg.connect(dsn, autocommit=True, connect_timeout=5)
@@ -99,6 +103,7 @@ def _create_roles(owner: psycopg.Connection[Any], password: str) -> None:
     timeout=20,
     wait_initial=0.02,
     wait_max=0.5,
+    wait_jitter=0.05,
 )
 def _create_role(owner: psycopg.Connection[Any], role: str, verifier: str) -> None:
     found = owner.execute("select 1 from pg_roles where rolname = %s", [role]).fetchone()

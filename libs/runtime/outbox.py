@@ -25,8 +25,8 @@ ROWS = Gauge("lockstep_outbox_rows", "Rows waiting for the bus.", ["schema"])
 OLDEST_S = Gauge("lockstep_outbox_oldest_seconds", "Age of the oldest waiting row.", ["schema"])
 PUBLISHED = Counter("lockstep_outbox_published", "Rows handed to the bus.", ["schema"])
 
-_BACKOFF_FIRST_S = 0.2
-_BACKOFF_MAX_S = 5.0
+_BACKOFF_FIRST_S = 0.1
+_BACKOFF_MAX_S = 2.0
 _SET_ASIDE_MAX = 1_000
 
 

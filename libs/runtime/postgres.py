@@ -12,6 +12,8 @@ UNREACHABLE = (
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    # A connection the server ends in the very moment it is used (measured).
+    asyncpg.InternalClientError,
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
     asyncpg.AdminShutdownError,
@@ -46,7 +48,12 @@ async def open_pool(
     """Open a pool; wait with backoff for Postgres, at last raise `DatabaseUnavailable`."""
     try:
         async for attempt in stamina.retry_context(
-            on=_NOT_YET, attempts=None, timeout=patience_s, wait_initial=0.1, wait_max=2.0
+            on=_NOT_YET,
+            attempts=None,
+            timeout=patience_s,
+            wait_initial=0.1,
+            wait_max=2,
+            wait_jitter=0.2,
         ):
             with attempt:
                 return await asyncpg.create_pool(

@@ -3,6 +3,7 @@
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 # What a cache that is away raises; callers go on without it.
@@ -18,7 +19,8 @@ def open_redis(url: str) -> Redis:
         socket_connect_timeout=0.5,
         health_check_interval=15,
         max_connections=64,
-        retry=Retry(NoBackoff(), 1),  # One more try, for a connection that went stale.
+        # One more try for a connection that went stale; what timed out is not waited for twice.
+        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from prometheus_client import REGISTRY
 from pydantic import BaseModel, Field, model_validator
+from structlog.testing import capture_logs
 
 from libs.runtime.middleware import BODY_BYTES_MAX
 from libs.runtime.problems import Problem, install_problem_handlers
@@ -137,8 +138,10 @@ async def test_a_body_that_is_no_json_is_told_so(client: httpx.AsyncClient) -> N
 async def test_the_unexpected_shows_a_correlation_id_and_nothing_else(
     client: httpx.AsyncClient,
 ) -> None:
-    answer = await client.get("/broken", headers={"X-Correlation-Id": "abc-12345"})
+    with capture_logs() as logged:
+        answer = await client.get("/broken", headers={"X-Correlation-Id": "abc-12345"})
 
+    assert [line["event"] for line in logged if line["log_level"] == "error"] == ["request_failed"]
     assert answer.status_code == 500
     assert answer.json()["code"] == "INTERNAL"
     assert answer.json()["correlation_id"] == answer.headers["X-Correlation-Id"] == "abc-12345"

@@ -32,7 +32,7 @@ from libs.trading.orders import OrderTerms
 
 Clock = Callable[[], datetime]
 
-_TICK_S = 0.05
+_TICK_S = 0.1
 
 
 class StateUnreadable(Exception):

@@ -71,6 +71,11 @@ def _properties(layout: Layout, data: Path) -> str:
         "share.coordinator.state.topic.replication.factor": "1",
         "share.coordinator.state.topic.min.isr": "1",
         "group.initial.rebalance.delay.ms": "0",
+        # An idle broker on one machine: without these it burns 5 % of a core, with them 1 %.
+        "metadata.max.idle.interval.ms": "0",
+        "num.network.threads": "2",
+        "num.io.threads": "4",
+        "background.threads": "2",
     }
     return "".join(f"{name}={value}\n" for name, value in settings.items())
 

@@ -53,9 +53,10 @@ def build_app(settings: StreamingSettings) -> FastAPI:
             yield
 
     async def ready() -> dict[str, bool]:
+        # Once the relay has begun, a bus that is away makes clients stale, not this process.
         return {
             "postgres": await database_ready(app.state.repository.pool),
-            "kafka": app.state.hub.stale_since is None,
+            "relay": app.state.hub.was_fresh,
         }
 
     app = FastAPI(title="Lockstep streaming", lifespan=connected)

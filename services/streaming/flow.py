@@ -180,26 +180,27 @@ class FeedFlow:
     ) -> None:
         """Write down why the line broke and wait; a refused session is not tried again."""
         now = self.time.now()
-        if isinstance(error, SessionExpired):
-            feed.expired(now, session, str(error))
-            log.warning("feed_session_refused", account_id=feed.account_id, problem=str(error))
-            return
         feed.went_down(now, str(error))
         # The first break of many is news, a broker that stays away is an alarm's business.
         speak = log.warning if feed.failures == 1 else log.debug
         speak("feed_broke", account_id=feed.account_id, problem=str(error))
-        if feed.out_for_longer_than(self.pace.blind_after_s, now):
-            await self.look_without_feed(feed, session, budget)
+        refused = isinstance(error, SessionExpired)
+        blind = feed.out_for_longer_than(self.pace.blind_after_s, now)
+        # A feed may refuse while the broker's doors are repaired: only both together are an end.
+        # And while the feed stays away the book still tells of fills, once per attempt.
+        taken = (refused or blind) and await self.book_takes(feed, session, budget)
+        if refused and not taken:
+            feed.expired(self.time.now(), session, str(error))
+            log.warning("feed_session_refused", account_id=feed.account_id)
+            return
         await self.time.wait(_pause_s(error, feed.failures))
 
-    async def look_without_feed(
-        self, feed: HeldFeed, session: BrokerSession, budget: ReadBudget
-    ) -> None:
-        """While the feed stays away the book still tells of fills, once per attempt."""
+    async def book_takes(self, feed: HeldFeed, session: BrokerSession, budget: ReadBudget) -> bool:
+        """Read the book beside a feed that is away; False when it cannot be read either."""
         try:
-            await self.read_book(feed, session, budget, whole=False)
-        except SessionExpired as error:
-            feed.expired(self.time.now(), session, str(error))
+            return await self.read_book(feed, session, budget, whole=False)
+        except SessionExpired:
+            return False
 
     def _update(self, feed: HeldFeed, source: UpdateSource, report: OrderReport) -> BrokerUpdate:
         return BrokerUpdate(

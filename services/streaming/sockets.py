@@ -56,11 +56,15 @@ class ClientSocket:
 
 @dataclass(slots=True, kw_only=True)
 class Hub:
-    """Knows every open socket of this process; nobody is given what is not theirs."""
+    """Knows every open socket of this process; nobody is given what is not theirs.
+
+    `stale_since` is when the bus went out of sight, `was_fresh` says that it was ever in sight.
+    """
 
     sockets_max: int = 5_000
     sockets_per_user_max: int = 20
     stale_since: datetime | None = None
+    was_fresh: bool = False
     _of_user: dict[str, set[ClientSocket]] = field(default_factory=dict)
     _everyone: set[ClientSocket] = field(default_factory=set)
     _operators: set[ClientSocket] = field(default_factory=set)
@@ -120,6 +124,7 @@ class Hub:
             self._offer(self._everyone, frames.stale(since), "stale")
 
     def is_back(self) -> None:
+        self.was_fresh = True
         if self.stale_since is not None:
             self.stale_since = None
             self._offer(self._everyone, frames.resync(), "resync")

@@ -89,13 +89,25 @@ async def test_a_line_that_held_long_is_back_soon_after_it_breaks() -> None:
 async def test_a_refused_session_is_never_tried_again() -> None:
     refused, renewed = a_session(), a_session(secrets={"access": "second"})
     line = FeedThatRefuses(SessionExpired("log in first"), taken=renewed)
-    scene = Scene(OneBroker(line), SessionsAtHand([refused] * 5 + [renewed]))
+    book = Book(SessionExpired("log in first"), [])
+    scene = Scene(OneBroker(line, book), SessionsAtHand([refused] * 5 + [renewed]))
     feed = a_feed()
 
     await scene.until(feed, lambda: feed.state is FeedState.CONNECTED)
 
     assert line.opened_with == [refused, renewed]
     assert scene.time.waited == [15.0] * 4
+
+
+async def test_a_feed_that_refuses_a_session_the_book_takes_is_only_down() -> None:
+    line = FeedThatRefuses(SessionExpired("HTTP 403"))
+    scene = Scene(OneBroker(line, Book([FILLED])))
+    feed = a_feed()
+
+    await scene.until(feed, lambda: len(line.opened_with) == 3)
+
+    assert feed.state is FeedState.DOWN
+    assert said(scene) == [(UpdateSource.BOOK, FILLED)]
 
 
 async def test_a_session_past_its_end_is_not_shown_to_the_broker() -> None:
@@ -132,7 +144,8 @@ async def test_a_session_of_the_other_environment_is_not_shown_to_the_broker() -
 
 async def test_a_session_the_book_refuses_ends_the_line_too() -> None:
     refused, renewed = a_session(), a_session(secrets={"access": "second"})
-    book = Book(SessionExpired("log in first"), [OPEN])
+    ended = SessionExpired("log in first")
+    book = Book(ended, ended, [OPEN])
     scene = Scene(OneBroker(FeedThatStays(), book), SessionsAtHand([refused, refused, renewed]))
 
     await scene.until(a_feed(), lambda: (UpdateSource.BOOK, OPEN) in said(scene))

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from libs.trading.accounts import Account
 from services.auth.copies import instant
 from services.auth.flow import Status
+from services.auth.margins import Margin
 from services.auth.notices import sentence
 from services.auth.repository_people import User
 
@@ -161,12 +162,12 @@ def status(found: Status) -> StatusAnswer:
         account = found.standing.account
         data.account_id = account.account_id
         data.environment = account.environment.value
-        data.last_sync = _instant(found.standing.last_sync_at)
+        data.last_sync = _instant(_latest(found.standing.last_sync_at, found.margin))
         data.expires_at = _instant(account.session_expires_at)
         if found.connection_status != "disconnected":
             data.broker_client_id = account.broker_client_id
     if found.margin is not None:
-        data.available_margin = str(found.margin.available)
+        data.available_margin = f"{found.margin.available:.2f}"
         data.available_margin_at = instant(found.margin.at)
         data.margin_age_s = int((datetime.now(UTC) - found.margin.at).total_seconds())
     return StatusAnswer(data=data)
@@ -183,6 +184,11 @@ def notification(row: Mapping[str, Any]) -> Notification:
         at=instant(row["at"]),
         read_at=_instant(row["read_at"]),
     )
+
+
+def _latest(synced_at: datetime | None, margin: Margin | None) -> datetime | None:
+    # Another replica may have asked the broker after this one did.
+    return max((at for at in (synced_at, margin and margin.at) if at), default=None)
 
 
 def _instant(at: datetime | None) -> str | None:

@@ -45,12 +45,18 @@ from services.auth.settings import AuthSettings, PlatformApps
 from services.auth.sweeper import Sweeper
 
 
-def build_app(settings: AuthSettings, platform_apps: BaseSettings) -> FastAPI:
-    """Wire the service. It is up without Kafka and Redis; without Postgres it lets nobody in."""
+def build_app(
+    settings: AuthSettings, platform_apps: BaseSettings, *, passwords: Passwords | None = None
+) -> FastAPI:
+    """Wire the service. It is up without Kafka and Redis; without Postgres it lets nobody in.
+
+    `passwords` stands in for the real cost of a hash in tests that sign many people in.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
+            app.state.passwords = passwords or Passwords()
             await _start(app, settings, PlatformApps(platform_apps), stack)
             yield
 
@@ -103,7 +109,7 @@ async def _start(
             settings.kafka_bootstrap_servers, pool, [topics.SESSION_EVENTS]
         )
 
-    await stack.enter_async_context(KafkaLink(bus, prepare=same_partitions))
+    app.state.link = await stack.enter_async_context(KafkaLink(bus, prepare=same_partitions))
     sweeper = Sweeper(pool, app.state.connections.expire, every_s=settings.sweep_every_s)
     keep(stack, relay.run(), "outbox-relay")
     keep(stack, sweeper.run(), "sweeper")
@@ -111,7 +117,7 @@ async def _start(
 
 def _know_people(app: FastAPI, settings: AuthSettings, pool: asyncpg.Pool, copies: Copies) -> None:
     app.state.users = PeopleRepository(pool, copies)
-    app.state.people = PeopleFlow(people=app.state.users, passwords=Passwords())
+    app.state.people = PeopleFlow(people=app.state.users, passwords=app.state.passwords)
     app.state.identified = IdentityRepository(pool, copies)
     app.state.identities = OwnIdentities(
         cookie_name=cookie_name(settings.environment_name),

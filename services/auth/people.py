@@ -1,5 +1,6 @@
 """How people sign in and out, how they are added, and how they get API keys."""
 
+import contextlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from libs.runtime.identity import API_KEY_PREFIX, token_hash
 from libs.runtime.problems import Problem
 from services.auth import throttle
 from services.auth.actors import Actor
-from services.auth.passwords import Passwords, problem_with
+from services.auth.passwords import Passwords, TooManyAtOnce, problem_with
 from services.auth.repository_people import User
 
 log = structlog.get_logger()
@@ -87,9 +88,10 @@ class PeopleFlow:
         await self.people.count_failure(account)
         user = await self.people.user_by_email(email)
         stored = user.password_hash if user and not user.disabled else None
-        if not await self.passwords.matches(stored, attempt.password) or user is None:
+        if not await self._matches(stored, attempt.password) or user is None:
             # Counted after it: many people behind one address may sign in at once.
             await self.people.count_failure(address)
+            log.warning("sign_in_refused", address=attempt.address)
             raise Problem(
                 401, "SIGN_IN_REFUSED", "E-mail or password is wrong. Check both and try again."
             )
@@ -156,7 +158,17 @@ class PeopleFlow:
                 data={"retry_after_s": wait_s},
             )
 
+    async def _matches(self, password_hash: str | None, password: str) -> bool:
+        try:
+            return await self.passwords.matches(password_hash, password)
+        except TooManyAtOnce as error:
+            message = "Very many people are signing in just now. Try again in a moment."
+            raise Problem(503, "UNAVAILABLE", message) from error
+
     async def _renew_hash(self, user: User, password: str) -> None:
-        if self.passwords.outdated(user.password_hash):
+        if not self.passwords.outdated(user.password_hash):
+            return
+        # In a crowd this waits for another day.
+        with contextlib.suppress(TooManyAtOnce):
             new = await self.passwords.hash(password)
             await self.people.replace_hash(user.user_id, user.password_hash, new)

@@ -15,15 +15,16 @@ from libs.brokers.protocol import LoginGrant
 from libs.contracts import codec, topics
 from libs.contracts.notices import message_of
 from libs.runtime.outbox import OutboxMessage, enqueue
-from libs.trading.accounts import Account, Environment, Regime, SessionState
+from libs.trading.accounts import Account, SessionState
 from libs.trading.events import Notice
 from libs.trading.shards import shard_of
 from services.auth import repository_notifications as notifications
+from services.auth import repository_rows as rows
 from services.auth import repository_sessions as sessions
 from services.auth.accounts import Slot, slot_for, waiting
 from services.auth.actors import PLATFORM, Actor
 from services.auth.copies import Copies
-from services.auth.credentials import COLUMNS, Sealed, StoredSession
+from services.auth.credentials import Sealed, StoredSession
 from services.auth.login_states import Link
 from services.auth.repository_audit import record
 
@@ -65,12 +66,12 @@ class AccountRepository:
         """Store a fresh login. Raise `Problem` (409) when another client is linked."""
         client_id = grant.profile.broker_client_id
         async with self._pool.acquire() as connection, connection.transaction():
-            slots = await _locked_slots(connection, link)
+            slots = await rows.locked_slots(connection, link)
             slot = slot_for(slots, client_id, title)
             account_id = slot.account_id if slot else str(uuid7())
-            await _clear_waiting(connection, slots, keep=account_id)
-            await _put_account(connection, link, account_id, grant)
-            await _put_credentials(connection, link, account_id, grant, seal(account_id))
+            await rows.clear_waiting(connection, slots, keep=account_id)
+            await rows.put_account(connection, link, account_id, grant)
+            await rows.put_credentials(connection, link, account_id, grant, seal(account_id))
             subject = f"account:{account_id}"
             details = {"broker": link.broker, "broker_client_id": client_id}
             await record(connection, actor, "broker_connected", subject, **details)
@@ -83,25 +84,25 @@ class AccountRepository:
     ) -> None:
         """Keep an account's own broker app, for the next login. A linked session stays as it is."""
         async with self._pool.acquire() as connection, connection.transaction():
-            slots = await _locked_slots(connection, link)
+            slots = await rows.locked_slots(connection, link)
             slot = _linked(slots) or waiting(slots)
             account_id = slot.account_id if slot else str(uuid7())
             if slot is None:
-                await _put_waiting(connection, link, account_id)
-            await _put_own_app(connection, link, account_id, seal(account_id))
+                await rows.put_waiting(connection, link, account_id)
+            await rows.put_own_app(connection, link, account_id, seal(account_id))
             subject = f"account:{account_id}"
             await record(connection, actor, "own_app_stored", subject, app_id=app_id)
 
     async def disconnect(self, link: Link, actor: Actor) -> Ended | None:
         """End the link: keys and secrets are gone when this returns. None if nothing was linked."""
         async with self._pool.acquire() as connection, connection.transaction():
-            slots = await _locked_slots(connection, link)
+            slots = await rows.locked_slots(connection, link)
             slot = _linked(slots) or waiting(slots)
             if slot is None:
                 return None
             account_id = slot.account_id
             found = await sessions.fetch(connection, [account_id])
-            await _clear_waiting(connection, slots, keep=None)
+            await rows.clear_waiting(connection, slots, keep=None)
             if slot.broker_client_id is not None:
                 await connection.execute(
                     "delete from auth.broker_credentials where account_id = $1", account_id
@@ -212,138 +213,3 @@ class AccountRepository:
 
 def _linked(slots: Sequence[Slot]) -> Slot | None:
     return next((s for s in slots if s.session_state is not SessionState.DISCONNECTED), None)
-
-
-async def _locked_slots(connection: "Connection", link: Link) -> list[Slot]:
-    # Two tabs finish at the same moment: the second one sees what the first one stored.
-    await connection.execute(
-        "select pg_advisory_xact_lock(hashtextextended($1, 0))",
-        f"link:{link.user_id}:{link.broker}:{link.kind}",
-    )
-    rows = await connection.fetch(
-        """
-        select account_id, broker_client_id, session_state from auth.broker_accounts
-        where user_id = $1 and broker = $2 and kind = $3 order by changed_at desc
-        """,
-        link.user_id,
-        link.broker,
-        link.kind.value,
-    )
-    return [
-        Slot(
-            account_id=row["account_id"],
-            broker_client_id=row["broker_client_id"],
-            session_state=SessionState(row["session_state"]),
-        )
-        for row in rows
-    ]
-
-
-async def _clear_waiting(
-    connection: "Connection", slots: Sequence[Slot], *, keep: str | None
-) -> None:
-    slot = waiting(slots)
-    if slot is None or slot.account_id == keep:
-        return
-    for table in ("broker_credentials", "broker_accounts"):
-        await connection.execute(
-            f"delete from auth.{table} where account_id = $1",  # noqa: S608  # Two constants.
-            slot.account_id,
-        )
-
-
-async def _put_account(
-    connection: "Connection", link: Link, account_id: str, grant: LoginGrant
-) -> None:
-    await connection.execute(
-        """
-        insert into auth.broker_accounts (
-            account_id, user_id, broker, kind, broker_client_id, session_state,
-            session_expires_at, environment, regime, connected_at, last_sync_at
-        )
-        values ($1, $2, $3, $4, $5, 'CONNECTED', $6, $7, $8, clock_timestamp(), clock_timestamp())
-        on conflict (account_id) do update set
-            broker_client_id = excluded.broker_client_id,
-            session_state = excluded.session_state,
-            session_expires_at = excluded.session_expires_at,
-            connected_at = excluded.connected_at,
-            last_sync_at = excluded.last_sync_at,
-            version = broker_accounts.version + 1,
-            changed_at = clock_timestamp()
-        """,
-        account_id,
-        link.user_id,
-        link.broker,
-        link.kind.value,
-        grant.profile.broker_client_id,
-        grant.expires_at,
-        Environment.PAPER.value,
-        Regime.PAPER.value,
-    )
-
-
-async def _put_waiting(connection: "Connection", link: Link, account_id: str) -> None:
-    await connection.execute(
-        """
-        insert into auth.broker_accounts (account_id, user_id, broker, kind, session_state)
-        values ($1, $2, $3, $4, 'DISCONNECTED')
-        """,
-        account_id,
-        link.user_id,
-        link.broker,
-        link.kind.value,
-    )
-
-
-async def _put_credentials(
-    connection: "Connection", link: Link, account_id: str, grant: LoginGrant, sealed: Sealed
-) -> None:
-    await connection.execute(
-        """
-        insert into auth.broker_credentials (
-            account_id, user_id, broker_name, client_id, app_id, access_token, refresh_token,
-            api_secret, more_fields, login_key, session_key, connection_status, expires_at
-        )
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'connected', $12)
-        on conflict (account_id) do update set
-            client_id = excluded.client_id, app_id = excluded.app_id,
-            access_token = excluded.access_token, refresh_token = excluded.refresh_token,
-            api_secret = excluded.api_secret, more_fields = excluded.more_fields,
-            login_key = excluded.login_key, session_key = excluded.session_key,
-            connection_status = excluded.connection_status, expires_at = excluded.expires_at,
-            changed_at = clock_timestamp()
-        """,
-        account_id,
-        link.user_id,
-        link.broker,
-        grant.profile.broker_client_id,
-        sealed.app_id,
-        *(sealed.fields.get(name) for name in COLUMNS),
-        {name: text for name, text in sealed.fields.items() if name not in COLUMNS},
-        sealed.login_key,
-        sealed.session_key,
-        grant.expires_at,
-    )
-
-
-async def _put_own_app(
-    connection: "Connection", link: Link, account_id: str, sealed: Sealed
-) -> None:
-    # The login key is new, so what the old one covered goes with it: the retired refresh token.
-    await connection.execute(
-        """
-        insert into auth.broker_credentials
-            (account_id, user_id, broker_name, app_id, api_secret, login_key)
-        values ($1, $2, $3, $4, $5, $6)
-        on conflict (account_id) do update set
-            app_id = excluded.app_id, api_secret = excluded.api_secret,
-            login_key = excluded.login_key, refresh_token = null,
-            changed_at = clock_timestamp()
-        """,
-        account_id,
-        link.user_id,
-        link.broker,
-        sealed.app_id,
-        sealed.fields["api_secret"],
-        sealed.login_key,
-    )

@@ -5,7 +5,7 @@ import re
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -21,6 +21,7 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from libs.brokers import registry
+from libs.runtime.identity import Identities
 from libs.runtime.internal_client import OpenedSession, SessionSource
 from libs.runtime.vault import KeyRing
 from services.auth.actors import Actor
@@ -35,6 +36,7 @@ HOST = "http://lockstep.test"
 APP_SECRET = "canary-app-secret"
 PASSWORD = "correct horse battery"
 PIN = "1234"
+DEMO = {"email": "admin@lockstep.local", "password": "lockstep-demo"}
 _TESTS = Actor(user_id=None, via="tests", address="")
 LOGIN_KEY, SESSION_KEY = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 
@@ -148,7 +150,7 @@ class World:
     async def person(self, *roles: str, email: str | None = None) -> Person:
         """Create somebody and sign them in."""
         email = email or f"{len(self.clients)}@lockstep.test"
-        hashed = await self.app.state.people.passwords.hash(PASSWORD)
+        hashed = await self.app.state.passwords.hash(PASSWORD)
         user_id = await self.app.state.users.create_user(
             email=email,
             display_name="Somebody",
@@ -183,6 +185,11 @@ class World:
             self.service(),
         )
         return (await source.sessions([account_id], BROKER)).get(account_id)
+
+    def identities(self) -> Identities:
+        """Return another service's view of who calls, remembering nothing yet."""
+        token = SecretStr(SERVICE_TOKEN)
+        return Identities(self.redis, HOST, token, self.service(), environment_name="local")
 
     def rows(self, query: str, *arguments: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.database.owner_dsn, autocommit=True) as owner:
@@ -239,14 +246,17 @@ def quick_passwords() -> Passwords:
 async def running_auth(
     servers: Servers, database: Database, simulator: RunningSimulator, **changes: Any
 ) -> AsyncIterator[World]:
-    app = build_app(settings_for(servers, database, simulator, **changes), platform_apps())
+    settings = settings_for(servers, database, simulator, **changes)
+    app = build_app(settings, platform_apps(), passwords=quick_passwords())
     redis = Redis.from_url(servers.redis_url)
     clients: list[httpx.AsyncClient] = []
     async with app.router.lifespan_context(app):
-        app.state.people = replace(app.state.people, passwords=quick_passwords())
         yield World(app=app, database=database, redis=redis, simulator=simulator, clients=clients)
         for client in clients:
             await client.aclose()
+        if "kafka_bootstrap_servers" not in changes:
+            # A start that is cut off half-way leaves a socket to the garbage collector.
+            await app.state.link.wait_started()
     await redis.aclose()
 
 

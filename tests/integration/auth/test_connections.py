@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from libs.brokers import registry
 from libs.trading.accounts import AccountKind
 from services.auth.login_states import new_state
 from tests.integration.auth.running import BROKER, World, login_at_broker
@@ -29,7 +30,7 @@ async def test_fr4_fr5_fr6_follower_connects_and_sees_the_account(world: World) 
     assert answer.status_code == 200, answer.text
     body = answer.json()
     assert body["code"] == "BROKER_CONNECTED"
-    assert body["message"] == "Successfully connected to FYERS"
+    assert body["message"] == f"Successfully connected to {registry.manifest(BROKER).title}"
     assert body["data"]["broker_client_id"] == "XB12345"
     status = await follower.status()
     assert status["is_connected"] is True

@@ -3,7 +3,7 @@
 import pytest
 from uuid_utils import uuid7
 
-from tests.integration.auth.running import World, may
+from tests.integration.auth.running import BROKER, World, may
 from tests.servers import Database
 
 OTHERS = ("signal", "executor", "streaming")
@@ -38,7 +38,7 @@ async def test_audit_is_append_only_even_for_auth(database: Database) -> None:
 async def test_accounts_show_in_the_view_once_they_were_connected(world: World) -> None:
     follower = await world.person("follower")
     app = {"app_id": "OWNAPP0001-100", "api_secret": "secret"}
-    stored = await follower.http.put("/client/broker/fyers/credentials", json=app)
+    stored = await follower.http.put(f"/client/broker/{BROKER}/credentials", json=app)
     assert stored.status_code == 200
     assert world.rows("select * from auth.accounts_now") == []
 
@@ -50,7 +50,7 @@ async def test_accounts_show_in_the_view_once_they_were_connected(world: World) 
         " regime, broker_client_id, egress, algo_id, consent_version from auth.accounts_now"
     ) == [
         (
-            *(account_id, master.user_id, "fyers", "TRADER", 1, "CONNECTED", "PAPER", "PAPER"),
+            *(account_id, master.user_id, BROKER, "TRADER", 1, "CONNECTED", "PAPER", "PAPER"),
             *("MS00002", None, None, None),
         )
     ]

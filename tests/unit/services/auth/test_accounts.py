@@ -15,7 +15,7 @@ def a_slot(
 
 
 def test_the_first_login_opens_a_new_account() -> None:
-    assert slot_for([], "XB1", "FYERS") is None
+    assert slot_for([], "XB1", "A broker") is None
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_the_first_login_opens_a_new_account() -> None:
 def test_the_linked_client_comes_back_to_its_account(state: SessionState) -> None:
     linked = a_slot("a", "XB1", state)
 
-    assert slot_for([a_slot("b", "XB2"), linked], "XB1", "FYERS") == linked
+    assert slot_for([a_slot("b", "XB2"), linked], "XB1", "A broker") == linked
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_another_client_is_refused_while_one_is_linked(state: SessionState) -> N
     slots = [a_slot("a", "XB1", state), a_slot("b", "XB2")]
 
     with pytest.raises(Problem) as refused:
-        slot_for(slots, "XB2", "FYERS")
+        slot_for(slots, "XB2", "A broker")
 
     assert refused.value.status == 409
     assert "XB2" in refused.value.message
@@ -44,13 +44,13 @@ def test_another_client_is_refused_while_one_is_linked(state: SessionState) -> N
 def test_a_client_that_was_here_before_gets_its_account_back() -> None:
     former = a_slot("b", "XB2")
 
-    assert slot_for([a_slot("a", "XB1"), former, a_slot("c", None)], "XB2", "FYERS") == former
+    assert slot_for([a_slot("a", "XB1"), former, a_slot("c", None)], "XB2", "A broker") == former
 
 
 def test_a_new_client_takes_the_place_kept_for_an_own_app() -> None:
     kept = a_slot("c", None)
 
-    assert slot_for([a_slot("a", "XB1"), kept], "XB9", "FYERS") == kept
+    assert slot_for([a_slot("a", "XB1"), kept], "XB9", "A broker") == kept
     assert waiting([a_slot("a", "XB1")]) is None
 
 

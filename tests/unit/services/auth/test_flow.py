@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from libs.brokers.errors import OutcomeUnknown, SessionExpired
 from libs.brokers.protocol import BrokerSession, LoginGrant, PlatformApp
-from libs.brokers.registry import manifest
+from libs.brokers.registry import BROKERS, manifest
 from libs.runtime.problems import Problem
 from libs.runtime.vault import KeyRing
 from libs.trading.accounts import Account, AccountKind, SessionState
@@ -23,7 +23,7 @@ from services.auth.login_states import IssuedState, Link, refusal
 from services.auth.margins import Margins
 from tests.factories import an_account
 
-LINK = Link(user_id="user-1", broker="fyers", kind=AccountKind.CLIENT)
+LINK = Link(user_id="user-1", broker=BROKERS[0], kind=AccountKind.CLIENT)
 ACTOR = Actor(user_id="user-1", via="cookie", address="192.0.2.1")
 TOMORROW = datetime.now(UTC) + timedelta(hours=12)
 RING = KeyRing.from_setting(SecretStr(Fernet.generate_key().decode()))

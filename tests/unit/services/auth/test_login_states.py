@@ -11,9 +11,9 @@ from services.auth.login_states import (
     state_hash,
 )
 
-MINE = Link(user_id="user-1", broker="fyers", kind=AccountKind.CLIENT)
-OTHERS = Link(user_id="user-2", broker="fyers", kind=AccountKind.CLIENT)
-MASTERS = Link(user_id="user-1", broker="fyers", kind=AccountKind.TRADER)
+MINE = Link(user_id="user-1", broker="abroker", kind=AccountKind.CLIENT)
+OTHERS = Link(user_id="user-2", broker="abroker", kind=AccountKind.CLIENT)
+MASTERS = Link(user_id="user-1", broker="abroker", kind=AccountKind.TRADER)
 ELSEWHERE = Link(user_id="user-1", broker="another", kind=AccountKind.CLIENT)
 
 

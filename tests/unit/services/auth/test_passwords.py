@@ -1,9 +1,10 @@
+import asyncio
 import time
 
 import pytest
 from argon2 import PasswordHasher
 
-from services.auth.passwords import LENGTH_MAX, LENGTH_MIN, Passwords, problem_with
+from services.auth.passwords import LENGTH_MAX, LENGTH_MIN, Passwords, TooManyAtOnce, problem_with
 
 QUICK = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 
@@ -50,3 +51,15 @@ async def test_hashes_of_weaker_parameters_are_found() -> None:
 )
 def test_new_passwords_are_bounded(length: int, fine: bool) -> None:
     assert (problem_with("x" * length) is None) is fine
+
+
+async def test_more_people_than_can_be_served_soon_are_turned_away() -> None:
+    passwords = Passwords(QUICK)
+
+    results = await asyncio.gather(
+        *(passwords.matches(None, "a guess") for _ in range(150)), return_exceptions=True
+    )
+
+    assert results.count(False) == 100
+    assert sum(isinstance(result, TooManyAtOnce) for result in results) == 50
+    assert not await passwords.matches(None, "later")

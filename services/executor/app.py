@@ -1,9 +1,10 @@
 """Wires one executor replica: consumer, loops, routes."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
+from aiokafka import ConsumerRebalanceListener
 from fastapi import FastAPI
 from redis.asyncio import Redis
 
@@ -25,6 +26,8 @@ from services.executor.gateways import OpenGateways
 from services.executor.replica import Replica, build_replica
 from services.executor.routes import router
 from services.executor.settings import ExecutorSettings
+
+Plan = Callable[[Sequence[Record | Undecodable]], Awaitable[bool]]
 
 # A request to a broker takes ten seconds at the most; its outcome is written after that.
 _DRAIN_S = 11.0
@@ -75,7 +78,7 @@ async def _start(app: FastAPI, settings: ExecutorSettings, stack: AsyncExitStack
     relay = OutboxRelay(pool, "executor", publisher)
     history = HistoryPublisher(pool, publisher, settings.broker, replica.shards.mine)
     replica.ledger.on_change += [history.wake, relay.wake]
-    _subscribe(bus, settings, replica)
+    subscribe(bus, settings.broker, replica.shards, replica.work.plan)
 
     async def same_partitions() -> int:
         return await check_partitions(settings.kafka_bootstrap_servers, pool, topics.SHARDED)
@@ -109,18 +112,20 @@ def _session_source(
     )
 
 
-def _subscribe(bus: KafkaBus, settings: ExecutorSettings, replica: Replica) -> None:
+def subscribe(bus: KafkaBus, broker: str, listener: ConsumerRebalanceListener, plan: Plan) -> None:
+    """Read everything an executor reads through one consumer: so its partitions stay together."""
+
     @bus.subscriber(  # type: ignore[untyped-decorator]  # FastStream types it loosely
         *topics.EXECUTOR_INPUT,
-        group_id=f"executor.{settings.broker}",
+        group_id=f"executor.{broker}",
         decoder=codec.decode_batch,
-        listener=replica.shards,
+        listener=listener,
         **SUBSCRIBE,
     )
     async def on_records(records: list[Record | Undecodable]) -> None:
         # The acknowledgement follows the durable write, never the broker's answer. The bus
         # injects nothing (apply_types is off), so the message is taken from its context.
-        if await replica.work.plan(records):
+        if await plan(records):
             await bus.context.get_local("message").ack()
 
 

@@ -94,9 +94,12 @@ async def dripping(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Non
 async def a_server(behave: Behaviour, **options: object) -> AsyncIterator[Arrivals]:
     """Serve one behaviour after each whole request; keep-alive while the behaviour returns."""
     arrivals = Arrivals()
+    serving: set[asyncio.Task[None]] = set()
 
     async def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         arrivals.connections += 1
+        if (task := asyncio.current_task()) is not None:
+            serving.add(task)
         try:
             while not writer.is_closing():
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -104,8 +107,8 @@ async def a_server(behave: Behaviour, **options: object) -> AsyncIterator[Arriva
                 arrivals.heads.append(head)
                 arrivals.requests += 1
                 await behave(reader, writer)
-        except (asyncio.IncompleteReadError, OSError):
-            pass
+        except (asyncio.IncompleteReadError, OSError, asyncio.CancelledError):
+            pass  # The client left, or the test is over.
         finally:
             writer.close()
 
@@ -117,6 +120,9 @@ async def a_server(behave: Behaviour, **options: object) -> AsyncIterator[Arriva
         yield arrivals
     finally:
         server.close()
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving)
 
 
 def _length(head: bytes) -> int:

@@ -28,6 +28,13 @@ _LOCK = 0x10C5  # One migration at a time per database; ends with the connection
 _LOCK_WAIT_S = 120
 _CONNECT_PATIENCE_S = 60
 
+# Roles are shared by all databases of a server: another migration may write the same row.
+_ROLE_BUSY = (
+    psycopg.errors.UniqueViolation,
+    psycopg.errors.DuplicateObject,
+    psycopg.errors.InternalError_,
+)
+
 
 class MigrationRefused(Exception):
     """One line: what stands in the way, and what to do about it."""
@@ -89,22 +96,19 @@ def _create_roles(owner: psycopg.Connection[Any], password: str) -> None:
         verifier = owner.pgconn.encrypt_password(
             password.encode(), role.encode(), b"scram-sha-256"
         ).decode()
-        _create_role(owner, role, verifier)
+        # Not the decorator: it would log the arguments of a retry.
+        for attempt in stamina.retry_context(
+            on=_ROLE_BUSY,
+            attempts=20,
+            timeout=20,
+            wait_initial=0.02,
+            wait_max=0.5,
+            wait_jitter=0.05,
+        ):
+            with attempt:
+                _create_role(owner, role, verifier)
 
 
-@stamina.retry(
-    # Roles are shared by all databases of a cluster: another migration may write the same row.
-    on=(
-        psycopg.errors.UniqueViolation,
-        psycopg.errors.DuplicateObject,
-        psycopg.errors.InternalError_,
-    ),
-    attempts=20,
-    timeout=20,
-    wait_initial=0.02,
-    wait_max=0.5,
-    wait_jitter=0.05,
-)
 def _create_role(owner: psycopg.Connection[Any], role: str, verifier: str) -> None:
     found = owner.execute("select 1 from pg_roles where rolname = %s", [role]).fetchone()
     verb = sql.SQL("alter role") if found else sql.SQL("create role")

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 from psycopg import sql
+from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 
 from libs.runtime import migrations
 from libs.runtime.migrations import SERVICES, MigrationRefused, migrate, service_dsn
@@ -94,7 +95,7 @@ def test_files_run_once_in_order_and_whatever_they_hold(tree: Tree) -> None:
 
 
 def test_two_at_once_do_it_once(tree: Tree) -> None:
-    tree.add("0001_first.sql", FIRST)
+    tree.add("0001_first.sql", f"do $$ begin perform pg_sleep(0.3); end $$;\n{FIRST}")
 
     assert together(*[tree.migrate] * 4) == []
     assert tree.rows("select count(*) from auth._yoyo_migration") == [(1,)]
@@ -131,6 +132,23 @@ def test_a_file_that_fails_leaves_nothing_and_runs_once_mended(tree: Tree) -> No
     tree.migrate()
 
     assert tree.rows(columns) == [(1,)]
+
+
+def test_a_crash_between_a_file_and_its_mark_undoes_the_file(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: object, **__: object) -> None:
+        raise psycopg.OperationalError("the line is cut")
+
+    tree.add("0001_first.sql", FIRST)
+    with monkeypatch.context() as crashing:
+        crashing.setattr(PostgresqlPsycopgBackend, "mark_one", crash)
+        with pytest.raises(MigrationRefused, match="the line is cut"):
+            tree.migrate()
+
+    tree.migrate()
+
+    assert tree.rows("select migration_id from auth._yoyo_migration") == [("0001_first",)]
 
 
 def test_the_number_of_partitions_is_for_ever(tree: Tree) -> None:

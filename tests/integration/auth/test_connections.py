@@ -24,9 +24,11 @@ async def test_fr3_auth_url_names_the_brokers_page_and_a_state(world: World) -> 
 
 async def test_fr4_fr5_fr6_follower_connects_and_sees_the_account(world: World) -> None:
     follower = await world.person("follower")
+    exchanges = await world.simulator.arrivals("validate-authcode")
 
     answer = await follower.connect("XB12345")
 
+    assert await world.simulator.arrivals("validate-authcode") == exchanges + 1
     assert answer.status_code == 200, answer.text
     body = answer.json()
     assert body["code"] == "BROKER_CONNECTED"

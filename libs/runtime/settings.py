@@ -89,6 +89,13 @@ class BrokerSettings(BaseSettings):
     model_config = SHARED_CONFIG
 
     simulator_urls: dict[str, str] = Field(default_factory=dict, validation_alias="SIMULATOR_URLS")
+    simulator_public_urls: dict[str, str] = Field(
+        default_factory=dict, validation_alias="SIMULATOR_PUBLIC_URLS"
+    )
 
     def simulator_url(self, broker: str) -> str | None:
         return self.simulator_urls.get(broker)
+
+    def simulator_public_url(self, broker: str) -> str | None:
+        """Tell where a person's browser finds the simulator's login page."""
+        return self.simulator_public_urls.get(broker) or self.simulator_url(broker)

@@ -92,7 +92,7 @@ async def _start(
     bus = open_bus(settings, client_id="auth")
     relay = OutboxRelay(pool, "auth", Publisher(bus))
     copies = Copies(redis)
-    brokers = Brokers(settings.simulator_url)
+    brokers = Brokers(settings.simulator_url, settings.simulator_public_url)
     stack.push_async_callback(brokers.aclose)
 
     _know_people(app, settings, pool, copies)

@@ -41,13 +41,20 @@ def manifest_of(broker: str) -> BrokerManifest:
 class Brokers:
     """Every call is bounded in time; nothing of a call is logged but its outcome."""
 
-    def __init__(self, simulator_url: Callable[[str], str | None]) -> None:
+    def __init__(
+        self,
+        simulator_url: Callable[[str], str | None],
+        public_simulator_url: Callable[[str], str | None] | None = None,
+    ) -> None:
+        """Take two addresses: ours to a simulator, and that of a browser if it is another."""
         self._simulator_url = simulator_url
-        self._logins: dict[tuple[str, Environment], BrokerLogin] = {}
+        self._public_simulator_url = public_simulator_url or simulator_url
+        self._logins: dict[tuple[str, Environment, str | None], BrokerLogin] = {}
         self._accounts: dict[tuple[str, Environment], AccountReader] = {}
 
     def authorization_url(self, broker: str, app: PlatformApp, state: str) -> str:
-        return self._login(broker, Environment.PAPER).authorization_url(app, state)
+        address = self._public_simulator_url(broker)
+        return self._login_at(broker, Environment.PAPER, address).authorization_url(app, state)
 
     async def exchange(self, broker: str, app: PlatformApp, reply: Mapping[str, str]) -> LoginGrant:
         """Turn the browser's reply into a session. Raise `Problem` in the broker's own words."""
@@ -85,9 +92,13 @@ class Brokers:
         await asyncio.gather(*closing)
 
     def _login(self, broker: str, environment: Environment) -> BrokerLogin:
-        place = (broker, environment)
+        return self._login_at(broker, environment, self._simulator_url(broker))
+
+    def _login_at(self, broker: str, environment: Environment, url: str | None) -> BrokerLogin:
+        place = (broker, environment, url)
         if place not in self._logins:
-            self._logins[place] = manifest_of(broker).login(self._addresses(*place))
+            manifest = manifest_of(broker)
+            self._logins[place] = manifest.login(manifest.addresses(environment, url))
         return self._logins[place]
 
     def _account(self, broker: str, environment: Environment) -> AccountReader:

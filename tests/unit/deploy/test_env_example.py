@@ -60,8 +60,12 @@ def _local_names() -> set[str]:
     return set(re.findall(r'"(LOCKSTEP_[A-Z_]*[A-Z])"', text)) - {"LOCKSTEP_STACK"}
 
 
+def _compose_names() -> set[str]:
+    return set(re.findall(r"\$\{([A-Z_]+)", (_ROOT / "docker-compose.yml").read_text()))
+
+
 def test_every_setting_stands_in_the_example_and_nothing_else_does() -> None:
-    assert set(_written()) == set(_fields()) | _local_names()
+    assert set(_written()) == set(_fields()) | _local_names() | _compose_names()
 
 
 @pytest.mark.parametrize("name", sorted(set(_fields()) - _EXAMPLES))

@@ -104,6 +104,21 @@ async def test_a_newer_version_begins_anew_but_never_two_lines_at_once() -> None
     await desk.keeper.close()
 
 
+async def test_another_shard_does_not_disturb_the_feeds_held_already() -> None:
+    holding = Holding()
+    desk = Desk(holding, an_account())
+    own = shard_of("account-1", 4)
+    await desk.keeper.set_shards({(BROKER, own): 1})
+    await so(lambda: holding.now)
+
+    await desk.keeper.set_shards(ALL)
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+    assert holding.begun == ["account-1"]
+    await desk.keeper.close()
+
+
 async def test_a_disconnected_account_leaves_the_board_and_an_expired_one_stays_on_it() -> None:
     holding = Holding()
     one, two = an_account(account_id="one"), an_account(account_id="two")

@@ -113,7 +113,7 @@ class KafkaLink:
             async with asyncio.timeout(_STOP_S if answers else _STOP_WITHOUT_KAFKA_S):
                 await self._bus.stop()
         except (KafkaError, FastStreamException, TimeoutError, OSError) as error:
-            log.warning("kafka_stop_incomplete", error=str(error))
+            log.warning("kafka_stop_incomplete", error=repr(error))
 
 
 async def _probe(bootstrap_servers: list[str]) -> None:

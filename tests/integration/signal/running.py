@@ -1,19 +1,16 @@
 """The signal service in this process on real servers, and people who call it."""
 
 import asyncio
-import hashlib
 import itertools
-import json
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 from fastapi import FastAPI
 from pydantic import SecretStr
-from redis.asyncio import Redis
 from uuid_utils import uuid7
 
 from libs.contracts import codec, topics
@@ -24,6 +21,7 @@ from libs.trading.follows import Follow
 from libs.trading.signals import Signal
 from services.signal.app import build_app
 from services.signal.settings import SignalSettings
+from tests.integration.signal.people import AuthThatKnows, auth_that_knows
 from tests.servers import Database, Servers
 
 SERVICE_TOKEN = "a service token of the tests"
@@ -46,8 +44,6 @@ def settings_for(servers: Servers, postgres_dsn: str, **changes: Any) -> SignalS
         "postgres_dsn": SecretStr(postgres_dsn),
         "redis_url": servers.redis_url,
         "internal_service_token": SecretStr(SERVICE_TOKEN),
-        # Nothing listens there: everybody these tests know stands in Redis.
-        "auth_url": "http://127.0.0.1:9",
         "environment_name": "local",
     }
     return SignalSettings(**{**values, **changes})
@@ -92,14 +88,14 @@ class Person:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningService:
     app: FastAPI
-    redis: Redis
+    auth: AuthThatKnows
     database: Database
     open_clients: list[httpx.AsyncClient]
 
     async def person(self, *roles: str) -> Person:
-        """Sign somebody new in, as auth does: an entry in Redis."""
+        """Sign somebody new in, by API key."""
         user_id, api_key = str(uuid7()), f"lsk_{secrets.token_urlsafe(24)}"
-        await remember(self.redis, "apikey", api_key, user_id, roles)
+        await self.auth.remember("api_key", api_key, user_id, roles)
         return Person(user_id=user_id, http=self.client({"Authorization": f"Bearer {api_key}"}))
 
     async def master(self) -> tuple[Person, str]:
@@ -117,19 +113,6 @@ class RunningService:
         return client
 
 
-async def remember(
-    redis: Redis, space: str, token: str, user_id: str, roles: tuple[str, ...]
-) -> None:
-    principal = {
-        "user_id": user_id,
-        "roles": list(roles),
-        "email": "somebody@lockstep.local",
-        "expires_at": "2100-01-01T00:00:00Z",
-    }
-    hashed = hashlib.sha256(token.encode()).hexdigest()
-    await redis.set(f"{space}:{hashed}", json.dumps(principal), ex=60)
-
-
 @asynccontextmanager
 async def running_service(
     servers: Servers,
@@ -140,17 +123,17 @@ async def running_service(
     await_kafka: bool = True,
     **changes: Any,
 ) -> AsyncIterator[RunningService]:
-    settings = settings_for(servers, postgres_dsn or database.dsn("signal"), **changes)
-    app = build_app(settings, publisher=publisher)
-    redis = Redis.from_url(servers.redis_url)
     clients: list[httpx.AsyncClient] = []
-    async with app.router.lifespan_context(app):
+    async with auth_that_knows(servers.redis_url) as auth, AsyncExitStack() as stack:
+        dsn = postgres_dsn or database.dsn("signal")
+        settings = settings_for(servers, dsn, **{"auth_url": auth.url, **changes})
+        app = build_app(settings, publisher=publisher)
+        await stack.enter_async_context(app.router.lifespan_context(app))
         if await_kafka:
             await app.state.kafka.wait_started()
-        yield RunningService(app=app, redis=redis, database=database, open_clients=clients)
+        yield RunningService(app=app, auth=auth, database=database, open_clients=clients)
         for client in clients:
             await client.aclose()
-    await redis.aclose()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +152,7 @@ class Listener:
         self._topic = topic
         self._master_id = master_id
 
-    async def wait_for(self, count: int, timeout_s: float = 15) -> list[Heard]:
+    async def wait_for(self, count: int, timeout_s: float = 30) -> list[Heard]:
         """Return everything heard once it is so many records, or fail."""
         if len(self.heard) >= count:
             return self.heard

@@ -9,20 +9,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
 import httpx
 import psycopg
-from redis.asyncio import Redis
 from uuid_utils import uuid7
 
-from tests.integration.signal.running import (
-    PLACE,
-    SERVICE_TOKEN,
-    listening,
-    remember,
-)
+from tests.integration.signal.people import auth_that_knows
+from tests.integration.signal.running import PLACE, SERVICE_TOKEN, listening
 from tests.integration.signal.test_publication import empty_outbox
 from tests.servers import Database, Servers
 
@@ -34,13 +29,14 @@ LANES = 5
 class KilledAndRestarted:
     """`python -m services.signal`, as it is deployed."""
 
-    def __init__(self, servers: Servers, database: Database) -> None:
+    def __init__(self, servers: Servers, database: Database, auth_url: str) -> None:
         self.port = _free_port()
         self._environment = {
             **os.environ,
             "KAFKA_BOOTSTRAP_SERVERS": servers.kafka_bootstrap_servers,
             "POSTGRES_DSN": database.dsn("signal"),
             "REDIS_URL": servers.redis_url,
+            "AUTH_URL": auth_url,
             "INTERNAL_SERVICE_TOKEN": SERVICE_TOKEN,
             "LOCKSTEP_ENV": "local",
             "LOG_LEVEL": "WARNING",
@@ -70,8 +66,8 @@ class KilledAndRestarted:
 
 
 @contextmanager
-def process_of(servers: Servers, database: Database) -> Iterator[KilledAndRestarted]:
-    process = KilledAndRestarted(servers, database)
+def process_of(servers: Servers, database: Database, auth_url: str) -> Iterator[KilledAndRestarted]:
+    process = KilledAndRestarted(servers, database, auth_url)
     try:
         yield process
     finally:
@@ -82,31 +78,25 @@ async def test_kills_at_any_moment_lose_nothing_and_double_nothing(
     servers: Servers, database: Database, kafka_topics: int
 ) -> None:
     master_id, api_key = str(uuid7()), f"lsk_{uuid7()}"
-    async with Redis.from_url(servers.redis_url) as redis:
-        await remember(redis, "apikey", api_key, master_id, ("master",))
-    with process_of(servers, database) as process:
-        async with (
-            httpx.AsyncClient(
-                base_url=f"http://127.0.0.1:{process.port}",
-                headers={"Authorization": f"Bearer {api_key}"},
-                timeout=10,
-            ) as http,
-            listening(servers, master_id) as listener,
-        ):
-            process.start()
-            strategy_id = (await _until_answered(http, "/strategies", {"name": "M"}, "")).json()[
-                "strategy_id"
-            ]
-            killing = asyncio.create_task(_keep_killing(process))
-            body = {"strategy_id": strategy_id, **PLACE}
-            lanes = await asyncio.gather(
-                *(_emit_until(killing, http, body, lane) for lane in range(LANES))
-            )
-            signal_ids = [signal_id for lane in lanes for signal_id in lane]
-            await killing
-            await empty_outbox(database)
-            stopped = process.stop()
-            await listener.wait_for(len(signal_ids) * kafka_topics)
+    async with AsyncExitStack() as stack:
+        auth = await stack.enter_async_context(auth_that_knows(servers.redis_url))
+        await auth.remember("api_key", api_key, master_id, ("master",))
+        listener = await stack.enter_async_context(listening(servers, master_id))
+        process = stack.enter_context(process_of(servers, database, auth.url))
+        http = await stack.enter_async_context(_client(process.port, api_key))
+        process.start()
+        opened = await _until_answered(http, "/strategies", {"name": "Momentum"}, "-")
+        body = {"strategy_id": opened.json()["strategy_id"], **PLACE}
+
+        killing = asyncio.create_task(_keep_killing(process))
+        lanes = await asyncio.gather(
+            *(_emit_until(killing, http, body, lane) for lane in range(LANES))
+        )
+        await killing
+        signal_ids = [signal_id for lane in lanes for signal_id in lane]
+        await empty_outbox(database)
+        stopped = process.stop()
+        await listener.wait_for(len(signal_ids) * kafka_topics)
 
     assert stopped in {0, -signal.SIGTERM}
     assert len(set(signal_ids)) == len(signal_ids)
@@ -118,6 +108,14 @@ async def test_kills_at_any_moment_lose_nothing_and_double_nothing(
     assert {signal_id for signal_id, _ in rows} == set(signal_ids)
     for partition in range(kafka_topics):
         assert {s.signal_id for s in listener.signals(partition)} == set(signal_ids)
+
+
+def _client(port: int, api_key: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{port}",
+        headers={"Authorization": f"Bearer {api_key}"},
+        timeout=10,
+    )
 
 
 async def _emit_until(
@@ -137,7 +135,7 @@ async def _until_answered(
     give_up_at = time.monotonic() + 60
     while time.monotonic() < give_up_at:
         try:
-            answer = await http.post(path, json=body, headers={"Idempotency-Key": key or "-"})
+            answer = await http.post(path, json=body, headers={"Idempotency-Key": key})
             if answer.status_code < 500:
                 assert answer.status_code in {201, 202}, answer.text
                 return answer
@@ -156,7 +154,7 @@ async def _keep_killing(process: KilledAndRestarted) -> None:
 
 
 async def _until_listening(port: int) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -26,6 +26,17 @@ async def test_signals_are_taken_while_kafka_is_away(servers: Servers, database:
     assert outbox_rows(database) == 20
 
 
+async def test_signals_are_taken_while_redis_is_away(
+    servers: Servers, database: Database, kafka_topics: int
+) -> None:
+    async with running_service(servers, database, redis_url=f"redis://{NOBODY}/0") as service:
+        master, strategy_id = await service.master()
+        answers = [await master.emit(strategy_id) for _ in range(3)]
+
+    assert {answer.status_code for answer in answers} == {202}
+    assert service.auth.asked > 0
+
+
 async def test_a_full_backlog_refuses_entries_and_takes_exits(
     servers: Servers, database: Database, kafka_topics: int
 ) -> None:
@@ -87,7 +98,7 @@ async def test_a_postgres_that_hangs_is_answered_within_seconds(
 
 
 async def _wait_for_alarm(database: Database) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         with psycopg.connect(database.owner_dsn, autocommit=True) as owner:
             query = "select from signal.alarms where name = 'SIGNAL_BACKLOG' and cleared_at is null"
             while not owner.execute(query).fetchall():  # noqa: ASYNC110  # rows raise no event

@@ -15,7 +15,6 @@ from tests.integration.signal.running import (
     PLACE,
     RunningService,
     listening,
-    remember,
 )
 from tests.servers import Database, Servers
 
@@ -261,12 +260,10 @@ async def test_a_signal_without_a_usable_key_is_refused(service: RunningService)
         assert answer.json()["field"] == "Idempotency-Key"
 
 
-async def test_only_masters_emit_and_only_from_our_own_pages(
-    service: RunningService, servers: Servers
-) -> None:
+async def test_only_masters_emit_and_only_from_our_own_pages(service: RunningService) -> None:
     follower = await service.person("follower")
     user_id = str(uuid7())
-    await remember(service.redis, "signin", "a cookie", user_id, ("master",))
+    await service.auth.remember("cookie", "a cookie", user_id, ("master",))
     browser = service.client({"Cookie": "lockstep=a cookie"})
 
     async def emitted(headers: dict[str, str]) -> tuple[int, str]:

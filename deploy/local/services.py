@@ -88,7 +88,7 @@ class Services:
             "WEB_EXECUTOR_URLS": _compact(executors),
         }
         # Without the application the edge still routes, but never counts itself as ready.
-        ready = "/readyz" if application else "/healthz"
+        ready = "/edge/readyz" if application else "/edge/healthz"
         return self._program("web", "web", ports.web, settings, tier=Tier.EDGE, ready=ready)
 
     def _program(

@@ -24,7 +24,7 @@ from deploy.local.program import Program
 from deploy.local.screen import Screen
 from deploy.local.supervision import Supervisor
 
-_READY_S = 90
+_READY_S = 180
 # A program that keeps ending is given this long: a service may wait for another one at first.
 _PATIENCE_S = 15
 _STOP_S = 30

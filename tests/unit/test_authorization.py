@@ -1,0 +1,123 @@
+"""The authorization matrix: every route of every service, and who may call it.
+
+A route that is not here fails the build, and so does a line without its route.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from deploy.openapi import apps
+from services.web.routing import target_of
+
+# Words: public, internal (service token), signed in (any role), or the roles that may.
+OPERATORS = "admin operator viewer_operator"
+EVERYONE = f"{OPERATORS} follower master"
+MATRIX = """
+auth DELETE /auth/api-keys/{key_id} : signed in
+auth DELETE /client/broker/{broker}/disconnect : follower
+auth DELETE /trader/broker/{broker}/disconnect : master
+auth GET /auth/api-keys : signed in
+auth GET /auth/me : signed in
+auth GET /auth/options : public
+auth GET /broker/callback : public
+auth GET /broker/callback/assets/callback.css : public
+auth GET /broker/callback/assets/callback.js : public
+auth GET /client/broker/{broker}/auth-url : follower
+auth GET /client/broker/{broker}/status : follower
+auth GET /notifications : signed in
+auth GET /trader/broker/{broker}/auth-url : master
+auth GET /trader/broker/{broker}/status : master
+auth POST /auth/api-keys : signed in
+auth POST /auth/sign-in : public
+auth POST /auth/sign-out : signed in
+auth POST /auth/users : admin
+auth POST /client/broker/{broker}/connect : follower
+auth POST /client/broker/{broker}/refresh : follower
+auth POST /internal/identities : internal
+auth POST /internal/sessions : internal
+auth POST /notifications/read-all : signed in
+auth POST /notifications/{notice_id}/read : signed in
+auth POST /trader/broker/{broker}/connect : master
+auth POST /trader/broker/{broker}/refresh : master
+auth PUT /client/broker/{broker}/credentials : follower
+auth PUT /trader/broker/{broker}/credentials : master
+executor GET /orders : EVERYONE
+executor GET /orders/{order_id} : EVERYONE
+executor GET /shards : OPERATORS
+signal DELETE /follows/{follow_id} : follower
+signal GET /follows : follower
+signal GET /follows/{follow_id} : follower
+signal GET /signals : master
+signal GET /signals/{signal_id} : master
+signal GET /strategies : signed in
+signal GET /strategies/{strategy_id} : signed in
+signal PATCH /follows/{follow_id} : follower
+signal PATCH /strategies/{strategy_id} : master
+signal POST /follows : follower
+signal POST /signals : master
+signal POST /strategies : master
+streaming GET /feeds : OPERATORS
+streaming WS /ws/orders : socket
+"""
+_HEALTH = {"/healthz", "/readyz", "/metrics"}
+_DESCRIPTIONS = {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"}
+
+
+def routes(app: FastAPI) -> Iterator[tuple[str, Any]]:
+    for route in app.routes:
+        nested = getattr(route, "original_router", None)
+        inner_routes: list[Any] = [route] if nested is None else nested.routes
+        for inner in inner_routes:
+            yield inner.path, inner
+
+
+def access_of(route: Any) -> str:
+    guards = [d.call for d in route.dependant.dependencies if hasattr(d.call, "access")]
+    if not guards:
+        return "nobody said"
+    [guard] = guards
+    if guard.access != "roles":
+        return str(guard.access)
+    return " ".join(sorted(guard.allowed_roles)) or "signed in"
+
+
+def found() -> dict[str, str]:
+    lines = {}
+    for service, app in apps().items():
+        for path, route in routes(app):
+            if path in _HEALTH | _DESCRIPTIONS:
+                continue
+            if not hasattr(route, "methods"):
+                lines[f"{service} WS {path}"] = "socket"
+                continue
+            for method in route.methods - {"HEAD"}:
+                lines[f"{service} {method} {path}"] = access_of(route)
+    return lines
+
+
+def matrix() -> dict[str, str]:
+    words = {"OPERATORS": OPERATORS, "EVERYONE": EVERYONE}
+    pairs = [line.split(" : ") for line in MATRIX.strip().splitlines()]
+    return {
+        route: " ".join(sorted(" ".join(words.get(w, w) for w in who.split()).split()))
+        if who not in {"signed in"}
+        else who
+        for route, who in pairs
+    }
+
+
+def test_every_route_stands_in_the_matrix_and_nothing_else_does() -> None:
+    assert found() == matrix()
+
+
+@pytest.mark.parametrize("line", [line for line, who in matrix().items() if who == "internal"])
+def test_internal_routes_are_never_routed_by_the_edge(line: str) -> None:
+    assert target_of(line.split(" ")[2]) is None
+
+
+@pytest.mark.parametrize("path", ["/_control/journal", "/metrics", "/internal/sessions", "/docs"])
+def test_what_is_not_for_people_has_no_way_in(path: str) -> None:
+    assert target_of(path) is None

@@ -130,18 +130,22 @@ def read_login(reply: HTTPReply) -> Mapping[str, Any]:
 def _payload(reply: HTTPReply) -> dict[str, Any]:
     """Open a FYERS-shaped answer: JSON by its content type, an object with `s`."""
     content_type = reply.headers.get("content-type", "")
-    shape = f"HTTP {reply.status}, {content_type or 'no content type'}"
     if reply.status >= 500 or 300 <= reply.status < 400:
-        raise OutcomeUnknown(shape)
+        raise _shapeless(reply, "an error page or a redirect")
     if content_type.partition(";")[0].strip().lower() != "application/json":
-        raise OutcomeUnknown(f"{shape}: not JSON")
+        raise _shapeless(reply, "not JSON")
     try:
         payload = orjson.loads(reply.body)
     except orjson.JSONDecodeError as error:
-        raise OutcomeUnknown(f"{shape}: not JSON") from error
+        raise _shapeless(reply, "not JSON") from error
     if not isinstance(payload, dict) or payload.get("s") not in ("ok", "error"):
-        raise OutcomeUnknown(f"{shape}: not the broker's shape")
+        raise _shapeless(reply, "not the broker's shape")
     return payload
+
+
+def _shapeless(reply: HTTPReply, what: str) -> OutcomeUnknown:
+    content_type = reply.headers.get("content-type", "no content type")
+    return OutcomeUnknown(f"HTTP {reply.status}, {content_type}: {what}")
 
 
 def _code(payload: Mapping[str, Any]) -> int:

@@ -1,4 +1,4 @@
-"""The browser login: exact address, exact exchange, the broker's words when it refuses."""
+"""The browser login: exact address, exact exchange, the broker's words when it refuses (FR-5)."""
 
 from datetime import UTC, datetime, time, timedelta
 from urllib.parse import urlsplit

@@ -1,4 +1,4 @@
-"""Orders out and order book rows in, as the FYERS reference has them."""
+"""Orders out and order book rows in, as the FYERS reference has them (FR-12)."""
 
 from contextlib import suppress
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Each FYERS code, status and shape of answer has one meaning."""
+"""Each FYERS code, status and shape of answer has one meaning (FR-13)."""
 
 from typing import Any
 

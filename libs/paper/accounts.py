@@ -70,7 +70,10 @@ class PaperHolding:
 
 @dataclass(slots=True, kw_only=True)
 class PaperAccount:
-    """One client. `blocked` is held for working orders, `used` for open positions."""
+    """One client. `blocked` is held for working orders, `used` for open positions.
+
+    `promised` counts what working orders may still fill, so that no order scans the others.
+    """
 
     client_id: str
     cash: Decimal
@@ -79,6 +82,7 @@ class PaperAccount:
     used: Decimal = ZERO
     orders: dict[int, PaperOrder] = field(default_factory=dict)
     working: dict[int, PaperOrder] = field(default_factory=dict)
+    promised: dict[tuple[str, Product, Side], int] = field(default_factory=dict)
     trades: list[PaperTrade] = field(default_factory=list)
     positions: dict[tuple[str, Product], PaperPosition] = field(default_factory=dict)
     holdings: dict[str, PaperHolding] = field(default_factory=dict)
@@ -103,10 +107,9 @@ class PaperAccount:
 
     def working_quantity(self, instrument: str, product: Product, side: Side) -> int:
         """Count what working orders of this kind may still fill."""
-        return sum(
-            order.remaining
-            for order in self.working.values()
-            if order.request.instrument == instrument
-            and order.request.product is product
-            and order.request.side is side
-        )
+        return self.promised.get((instrument, product, side), 0)
+
+    def promise(self, order: PaperOrder, quantity: int) -> None:
+        """Count what an order may still fill, or with a negative quantity no longer fill."""
+        key = (order.request.instrument, order.request.product, order.request.side)
+        self.promised[key] = self.promised.get(key, 0) + quantity

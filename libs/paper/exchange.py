@@ -87,6 +87,7 @@ class PaperExchange:
         order.blocked = blocked
         account.blocked += blocked
         account.working[order.number] = order
+        account.promise(order, order.remaining)
         self._working[request.instrument][order.number] = order
         self._change(order, OrderStatus.OPEN, at)
         self._match(order, at, arriving=True)
@@ -106,6 +107,7 @@ class PaperExchange:
         if problem:
             raise InvalidTerms(problem)
         self._reserve_again(account, order, terms)
+        account.promise(order, terms.quantity - order.terms.quantity)
         order.terms = terms
         order.scripted = order.triggered = False
         status = OrderStatus.PARTIAL if order.filled_quantity else OrderStatus.OPEN
@@ -179,11 +181,11 @@ class PaperExchange:
         request, before = order.request, order.blocked
         price = terms.limit_price or terms.trigger_price or self.prices[request.instrument]
         quantity = terms.quantity - order.filled_quantity
-        del account.working[order.number]
+        account.promise(order, -order.remaining)
         missing = margin.missing_shares(account, request, quantity)
         instrument = self.instruments[request.instrument]
         blocked = margin.order_margin(account, instrument, request, quantity, price)
-        account.working[order.number] = order
+        account.promise(order, order.remaining)
         if missing or blocked - before > account.available:
             raise InvalidTerms(f"margin shortfall: {blocked:.2f} required for the modified order")
         order.blocked = blocked
@@ -234,6 +236,7 @@ class PaperExchange:
         released = order.blocked * quantity / order.remaining
         order.blocked -= released
         account.blocked -= released
+        account.promise(order, -quantity)
         order.filled_quantity += quantity
         order.filled_value += price * quantity
         trade = PaperTrade(
@@ -258,6 +261,7 @@ class PaperExchange:
         account.blocked -= order.blocked
         order.blocked = ZERO
         account.working.pop(order.number, None)
+        account.promise(order, -order.remaining)
         self._working[order.request.instrument].pop(order.number, None)
         self._change(order, status, at, message)
 

@@ -72,6 +72,12 @@ def check(exchange: PaperExchange) -> None:
     assert abs(account.blocked - sum(o.blocked for o in account.orders.values())) < cent
     assert abs(account.used - sum(p.margin for p in account.positions.values())) < cent
     assert set(account.working) == {n for n, o in account.orders.items() if o.is_working}
+    for (_, product, side), promised in account.promised.items():
+        assert promised == sum(
+            order.remaining
+            for order in account.working.values()
+            if (order.request.product, order.request.side) == (product, side)
+        )
     assert account.held(SBIN) + account.net(SBIN, Product.DELIVERY) >= 0
     for order in account.orders.values():
         assert 0 <= order.filled_quantity <= order.terms.quantity

@@ -61,7 +61,7 @@ def _fingerprint() -> str:
 
 
 def _npm(words: list[str], log: Path) -> None:
-    node, npm = _find_node()
+    node, npm = find_node()
     # Scripts call `node` by name: they shall find the one that was chosen.
     path = f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"
     environment = os.environ | {"PATH": path, "NO_COLOR": "1"}
@@ -83,7 +83,7 @@ def _npm(words: list[str], log: Path) -> None:
     raise Problem(f'npm {" ".join(words)} failed: "{last_words(log)}"', f"Read {log}")
 
 
-def _find_node() -> tuple[Path, Path]:
+def find_node() -> tuple[Path, Path]:
     """Return node and npm's script: the system's from 22.17 on, else the wheel's."""
     found, npm = shutil.which("node"), shutil.which("npm")
     if found and npm and _version(found) >= _NODE_MIN:

@@ -31,7 +31,10 @@ export function SidePanel({ title, label, children, onClose }: Props) {
               <X aria-hidden="true" />
             </Dialog.Close>
           </header>
-          <div className={styles.body}>{children}</div>
+          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keys. */}
+          <section className={styles.body} tabIndex={0} aria-label="Details">
+            {children}
+          </section>
         </Dialog.Popup>
       </Dialog.Portal>
     </Dialog.Root>

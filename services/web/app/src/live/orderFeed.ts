@@ -11,6 +11,8 @@ import { Store } from "./store";
 
 /** Tables change at most ten times a second; no order event is dropped, only drawn together. */
 const FLUSH_MS = 100;
+/** Thousands of frames a second need not each say that one came. */
+const HEARD_MS = 500;
 const READ_AGAIN_MS = 5_000;
 
 export interface FeedStatus {
@@ -53,6 +55,8 @@ export class OrderFeed {
 
   private readonly socket: LiveSocket;
   private book: OrderBook = EMPTY_BOOK;
+  /** Orders heard since the last drawing: a book is copied once for all of them. */
+  private waiting: BookedOrder[] = [];
   private cursor: string | null = null;
   private flushing: ReturnType<typeof setTimeout> | null = null;
   private again: ReturnType<typeof setTimeout> | null = null;
@@ -131,7 +135,7 @@ export class OrderFeed {
 
   private hear = (frame: Frame): void => {
     const now = this.doors.now();
-    this.status.update({ heardAt: now });
+    if (now - (this.status.get().heardAt ?? 0) >= HEARD_MS) this.status.update({ heardAt: now });
     switch (frame.type) {
       case "hello":
         this.status.update({ phase: "live", retryAt: null, ...this.clock(frame.server_time, now) });
@@ -141,7 +145,7 @@ export class OrderFeed {
         this.status.update(this.clock(frame.server_time, now));
         break;
       case "order":
-        this.book = merged(this.book, [{ ...frame.order, heardAt: now } satisfies BookedOrder]);
+        this.waiting.push({ ...frame.order, heardAt: now });
         this.flushSoon();
         break;
       case "notice":
@@ -188,6 +192,8 @@ export class OrderFeed {
 
   private publish(problem: unknown): void {
     const { loaded } = this.orders.get();
+    this.book = merged(this.book, this.waiting);
+    this.waiting = [];
     this.orders.set({ book: this.book, loaded: loaded || this.cursor !== null, problem });
   }
 }

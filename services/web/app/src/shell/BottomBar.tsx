@@ -2,7 +2,7 @@
 
 import { Link } from "@tanstack/react-router";
 import { Bell, CircleUser, ListOrdered } from "lucide-react";
-import { badge, bellLabel, useUnread } from "./Header";
+import { badge, useUnread } from "./Header";
 import type { PanelName } from "./Shell";
 import styles from "./Shell.module.css";
 
@@ -14,17 +14,13 @@ export function BottomBar({ onPanel }: { onPanel: (panel: PanelName) => void }) 
         <ListOrdered aria-hidden="true" />
         Orders
       </Link>
-      <button
-        type="button"
-        className={styles.tab}
-        aria-label={bellLabel(unread)}
-        onClick={() => onPanel("notices")}
-      >
-        <span className={styles.bell}>
-          <Bell aria-hidden="true" />
+      <button type="button" className={styles.tab} onClick={() => onPanel("notices")}>
+        <span className={styles.bell} aria-hidden="true">
+          <Bell />
           {unread > 0 && <span className={styles.unread}>{badge(unread)}</span>}
         </span>
-        Notices
+        Notifications
+        {unread > 0 && <span className="visually-hidden">, {unread} unread</span>}
       </button>
       <button type="button" className={styles.tab} onClick={() => onPanel("account")}>
         <CircleUser aria-hidden="true" />

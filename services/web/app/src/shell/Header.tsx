@@ -90,7 +90,7 @@ export function useUnread(): number {
   return useQuery(noticesQuery).data?.unread ?? 0;
 }
 
-export function bellLabel(unread: number): string {
+function bellLabel(unread: number): string {
   return unread === 0 ? "Notifications" : `Notifications, ${unread} unread`;
 }
 

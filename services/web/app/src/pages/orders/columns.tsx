@@ -74,8 +74,8 @@ const byDecimal = (amount: (order: BookedOrder) => string | null): Sorts => {
 };
 /** Instants of the API sort as text; orders of one instant by their id, which holds a clock too. */
 const byTime: Sorts = ({ original: left }, { original: right }) => {
-  const [a, b] = [left.planned_at + left.order_id, right.planned_at + right.order_id];
-  return a < b ? -1 : a > b ? 1 : 0;
+  if (left.planned_at !== right.planned_at) return left.planned_at < right.planned_at ? -1 : 1;
+  return left.order_id < right.order_id ? -1 : 1;
 };
 
 /** Columns for a person; a master sees whose order it is. */

@@ -22,14 +22,16 @@ _NEEDED_MB = 500
 def start_product(stack: Stack, *, application: bool = True) -> people.Crowd:
     """Start everything that does not run yet; without the browser application if asked."""
     _refuse_full_disk(stack)
+    replicas = _replicas(stack)
+    services = _services(stack, addresses_of(stack)).all(replicas, application=application)
+    stack.refuse_used_ports(services)  # Told at once, not after the servers have started.
     with ThreadPoolExecutor() as pool:
         built = pool.submit(_build_application, stack) if application else None
         addresses = start_servers(stack)
         _prepare_servers(stack, addresses)
         if built is not None:
             built.result()
-    replicas = _replicas(stack)
-    stack.start(_services(stack, addresses).all(replicas, application=application))
+    stack.start(services)
     stack.remember(replicas=replicas)
     return people.settle(stack)
 

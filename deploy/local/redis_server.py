@@ -24,7 +24,8 @@ def prepare(layout: Layout, password: str) -> Program:
         'save ""\nappendonly no\ndaemonize no\n'
         # Entries expire by themselves; this bound is for the day one does not.
         "maxmemory 256mb\nmaxmemory-policy volatile-lru\n"
-        "loglevel warning\n"
+        # A title of its own is written over the environment, where `leftovers` finds our mark.
+        "loglevel warning\nset-proc-title no\n"
     )
     return Program(
         name="redis",

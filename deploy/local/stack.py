@@ -89,14 +89,23 @@ class Stack:
 
     def start(self, programs: Sequence[Program]) -> None:
         """Start what is not running yet and return when all of them are ready."""
-        running = self.supervisor.states()
-        fresh = [p for p in programs if running.get(p.name) not in ("RUNNING", "STARTING")]
-        _refuse_used_ports(fresh)
+        fresh = self.refuse_used_ports(programs)
         self.supervisor.put(programs)
         for program in fresh:
             self.screen.begin(program.name, "starting")
         self.supervisor.run(program.name for program in fresh)
         self._wait(programs, {program.name for program in fresh})
+
+    def refuse_used_ports(self, programs: Sequence[Program]) -> list[Program]:
+        """Return those that do not run yet. Raise a `Problem` if somebody else has their ports."""
+        running = self.supervisor.states()
+        fresh = [p for p in programs if running.get(p.name) not in ("RUNNING", "STARTING")]
+        for program in fresh:
+            for port, name in program.ports.items():
+                if not layouts.is_free(port):
+                    setting = layouts.Ports.setting(name)
+                    raise port_in_use(program.name, port, setting, _holder(port))
+        return fresh
 
     def _wait(self, programs: Sequence[Program], fresh: Set[str]) -> None:
         pending = list(programs)
@@ -161,13 +170,6 @@ def _stack_id(state: Path) -> str:
     if not file.exists():
         file.write_text(secrets.token_hex(16))
     return file.read_text().strip()
-
-
-def _refuse_used_ports(programs: Sequence[Program]) -> None:
-    for program in programs:
-        for port, name in program.ports.items():
-            if not layouts.is_free(port):
-                raise port_in_use(program.name, port, layouts.Ports.setting(name), _holder(port))
 
 
 def _holder(port: int) -> str | None:

@@ -159,7 +159,7 @@ async def consumed(
     *,
     acknowledge: bool,
     enough: int = 4,
-    patience_s: float = 20,
+    patience_s: float = 40,
 ) -> int:
     bus = open_bus(settings(kafka), client_id="test")
     seen: list[bytes] = []

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from deploy.local import environment
-from deploy.local.problems import Problem, does_not_start, of_os_error
+from deploy.local.problems import Problem, of_os_error
 from deploy.local.screen import Screen
 from deploy.local.servers import start_servers
 from deploy.local.stack import Stack
@@ -87,7 +87,10 @@ def _run(screen: Screen, arguments: argparse.Namespace) -> None:
             screen.welcome(stack.address, crowd.rows())
             if supervisor is not None:
                 supervisor.wait()
-            raise does_not_start("The supervisor", stack.layout.log / "supervisord.log", "it ended")
+            raise Problem(
+                "The supervisor ended, so everything was stopped",
+                f"Read {stack.layout.log / 'supervisord.log'} and run the same command again",
+            )
         except KeyboardInterrupt:
             screen.say("")
         finally:

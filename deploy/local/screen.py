@@ -41,7 +41,12 @@ class Screen:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._progress.stop()
+        self._quiet()
+
+    def _quiet(self) -> None:
+        # Stopping what was never started would print an empty line.
+        if self._progress.live.is_started:
+            self._progress.stop()
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -71,7 +76,7 @@ class Screen:
 
     def welcome(self, address: str, rows: Sequence[tuple[str, str]]) -> None:
         """Say where it is and who can sign in; standard output, so that it can be kept."""
-        self._progress.stop()
+        self._quiet()
         table = Table(show_header=False, box=box.SIMPLE, pad_edge=False)
         table.add_column(style="bold")
         table.add_column()

@@ -10,7 +10,9 @@ import structlog
 log = structlog.get_logger()
 
 
-def keep(stack: AsyncExitStack, work: Coroutine[object, object, None], name: str) -> None:
+def keep(
+    stack: AsyncExitStack, work: Coroutine[object, object, None], name: str
+) -> asyncio.Task[None]:
     """Run `work` until the stack closes; if it dies, the process stops rather than limps."""
 
     def stop_if_dead(task: asyncio.Task[None]) -> None:
@@ -26,3 +28,4 @@ def keep(stack: AsyncExitStack, work: Coroutine[object, object, None], name: str
     task = asyncio.create_task(work, name=name)
     task.add_done_callback(stop_if_dead)
     stack.push_async_callback(cancel)
+    return task

@@ -1,5 +1,6 @@
 """Wires one executor replica: consumer, loops, routes."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -31,6 +32,7 @@ Plan = Callable[[Sequence[Record | Undecodable]], Awaitable[bool]]
 
 # A request to a broker takes ten seconds at the most; its outcome is written after that.
 _DRAIN_S = 11.0
+_CLAIM_S = 3.0
 
 
 def build_app(settings: ExecutorSettings) -> FastAPI:
@@ -95,8 +97,9 @@ async def _start(app: FastAPI, settings: ExecutorSettings, stack: AsyncExitStack
     )
     keep(stack, relay.run(), "outbox-relay")
     keep(stack, history.run(), "order-events")
+    # Runs once the consumer has left its group.
+    stack.push_async_callback(replica.shards.give_up)
     app.state.link = await stack.enter_async_context(KafkaLink(bus, prepare=same_partitions))
-    stack.push_async_callback(_drain, replica)
     _keep_working(stack, replica)
 
 
@@ -137,11 +140,17 @@ def _keep_working(stack: AsyncExitStack, replica: Replica) -> None:
     keep(stack, work.refresh(), "refresh")
     keep(stack, work.sweep(), "sweep")
     keep(stack, work.settle(), "settle")
-    keep(stack, work.dispatch(), "dispatch")
+    dispatching = keep(stack, work.dispatch(), "dispatch")
+    # The last in is the first out: nothing else stops before this is done.
+    stack.push_async_callback(_drain, replica, dispatching)
 
 
-async def _drain(replica: Replica) -> None:
-    """Let what is on the wire come back, write it down, give the shards away."""
+async def _drain(replica: Replica, dispatching: asyncio.Task[None]) -> None:
+    """Claim nothing more, let what is on the wire come back, and write it down.
+
+    The shards are given back right after this.
+    """
+    replica.lanes.close()
+    await asyncio.wait([dispatching], timeout=_CLAIM_S)
     await replica.lanes.drain(_DRAIN_S)
     await replica.ledger.flush()
-    await replica.shards.give_up()

@@ -25,6 +25,7 @@ class Lanes:
     _sends: set[asyncio.Task[None]] = field(default_factory=set)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _landed: asyncio.Event = field(default_factory=asyncio.Event)
+    _closed: bool = False
 
     def wake(self, due: Iterable[Due]) -> None:
         """Remember what is due; what is known already or too much is left to the next sweep."""
@@ -40,8 +41,11 @@ class Lanes:
         asyncio.get_running_loop().call_later(delay_s, self.wake, [item])
 
     async def due(self, limit: int) -> list[Due]:
-        """Wait until something is due and the wire has room, then hand out the next chunk."""
-        while True:
+        """Wait until something is due and the wire has room, then hand out the next chunk.
+
+        Nothing means that the lanes are closed.
+        """
+        while not self._closed:
             room = self.in_flight_max - len(self._sends)
             if room <= 0:
                 self._landed.clear()
@@ -52,6 +56,13 @@ class Lanes:
                 return chunk
             self._woken.clear()
             await self._woken.wait()
+        return []
+
+    def close(self) -> None:
+        """Hand out nothing any more; what waits here is still in the ledger."""
+        self._closed = True
+        self._woken.set()
+        self._landed.set()
 
     def start(self, send: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(send)

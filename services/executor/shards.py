@@ -98,7 +98,7 @@ class OwnedShards(ConsumerRebalanceListener):
             await asyncio.sleep(_TRY_AGAIN_S if self.epochs.keys() != self.assigned else 0.1)
 
     async def give_up(self) -> None:
-        """Release everything: this replica stops."""
+        """Release whatever is still held: this replica stops."""
         epochs, self.epochs = self.epochs, {}
         try:
             await self.leases.release(epochs)

@@ -72,8 +72,8 @@ class Work:
             raise error
 
     async def dispatch(self) -> None:
-        while True:
-            due = await self.lanes.due(self.claim_chunk)
+        """Dispatch until the lanes are closed; a chunk that was claimed is always sent."""
+        while due := await self.lanes.due(self.claim_chunk):
             await self._survive("dispatch", partial(self.flow.dispatch, due))
 
     async def sweep(self) -> None:

@@ -20,7 +20,7 @@ NEEDED_MB = 1500
 
 _NETWORK = re.compile(
     r"name resolution|dns error|NewConnectionError|error sending request|unreachable|"
-    r"timed out|tunnel connection failed|connection refused",
+    r"timed out|tunnel connection failed|connection refused|from versions: none",
     re.IGNORECASE,
 )
 

@@ -37,7 +37,7 @@ def addresses_of(stack: Stack) -> Addresses:
 def start_servers(stack: Stack) -> Addresses:
     """Start what the environment does not name, all at once, and wait until it answers."""
     makers: dict[str, Callable[[], Program]] = {
-        "POSTGRES_DSN": lambda: postgres.prepare(stack.layout, stack.keys.postgres_password),
+        "POSTGRES_DSN": lambda: _prepare_postgres(stack),
         "REDIS_URL": lambda: redis_server.prepare(stack.layout, stack.keys.redis_password),
         "KAFKA_BOOTSTRAP_SERVERS": lambda: _prepare_kafka(stack),
     }
@@ -46,6 +46,16 @@ def start_servers(stack: Stack) -> Addresses:
         programs = [made.result() for made in [pool.submit(make) for make in wanted]]
     stack.start(programs)
     return addresses_of(stack)
+
+
+def _prepare_postgres(stack: Stack) -> Program:
+    program = postgres.prepare(stack.layout, stack.keys.postgres_password)
+    if postgres.moved_home(stack.layout.state).exists():
+        stack.screen.say(
+            "User namespaces are refused here: PostgreSQL runs as nobody, from a copy in "
+            f"{postgres.moved_home(stack.layout.state)}"
+        )
+    return program
 
 
 def _prepare_kafka(stack: Stack) -> Program:

@@ -49,9 +49,15 @@ def _works(prefix: tuple[str, ...]) -> bool:
 
 def open_home(home: Path, binaries: Path) -> Path:
     """Prepare a home that nobody owns with a copy of the binaries. Return the copy's path."""
-    copy = home / "postgresql"
+    install = binaries.parent
+    package = install.parent
+    copy = home / package.name / install.name
+    # The binaries look for their libraries beside the package: the copy keeps that shape.
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.exists():
+        shutil.copytree(libraries, home / libraries.name, dirs_exist_ok=True)
     if not (copy / "bin" / "postgres").exists():
-        shutil.copytree(binaries.parent, copy, dirs_exist_ok=True, symlinks=True)
+        shutil.copytree(install, copy, dirs_exist_ok=True, symlinks=True)
     home.chmod(0o755)
     (home / "data").mkdir(exist_ok=True)
     os.chown(home / "data", _NOBODY, _NOBODY)

@@ -15,6 +15,7 @@ def test_the_installer_itself_is_pinned_by_hash() -> None:
     [
         ("error sending request for url (x)\n dns error", "No network"),
         ("NewConnectionError: Failed to establish", "No network"),
+        ("ERROR: Could not find a version that satisfies uv (from versions: none)", "No network"),
         ("OSError: [Errno 28] No space left on device", "disk is full"),
         ("The virtual environment was not created: ensurepip is not available", "-venv"),
         ("something else\nhash mismatch", 'Installing failed: "hash mismatch"'),

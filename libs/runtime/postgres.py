@@ -1,5 +1,7 @@
 """The pool every service opens on its ledger: bounded waits, uuid as str, jsonb by orjson."""
 
+import asyncio
+from contextlib import AsyncExitStack
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -29,6 +31,7 @@ _NOT_YET = (
 )
 
 _CONNECT_TIMEOUT_S = 5
+_CLOSE_S = 3
 _IDLE_IN_TRANSACTION_S = 30
 
 
@@ -79,6 +82,23 @@ async def open_pool(
             f"Postgres at {where(dsn)} did not let us in for {patience_s:g} s: {error}"
         ) from error
     raise AssertionError("a retry context either returns or raises")
+
+
+async def enter_pool(
+    stack: AsyncExitStack, dsn: str, *, max_size: int, application_name: str
+) -> asyncpg.Pool:
+    """Open a pool that is closed with the stack, by force when a query does not end."""
+    pool = await open_pool(dsn, max_size=max_size, application_name=application_name)
+
+    async def close() -> None:
+        try:
+            async with asyncio.timeout(_CLOSE_S):
+                await pool.close()
+        except TimeoutError:
+            pool.terminate()
+
+    stack.push_async_callback(close)
+    return pool
 
 
 async def database_ready(pool: asyncpg.Pool) -> bool:

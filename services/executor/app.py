@@ -18,7 +18,7 @@ from libs.runtime.health import health_router
 from libs.runtime.identity import Identities
 from libs.runtime.internal_client import SessionSource
 from libs.runtime.outbox import OutboxRelay
-from libs.runtime.postgres import database_ready, open_pool
+from libs.runtime.postgres import database_ready, enter_pool
 from libs.runtime.problems import install_problem_handlers
 from libs.runtime.redis import open_redis
 from libs.runtime.vault import KeyRing
@@ -59,12 +59,12 @@ def build_app(settings: ExecutorSettings) -> FastAPI:
 
 
 async def _start(app: FastAPI, settings: ExecutorSettings, stack: AsyncExitStack) -> None:
-    pool = await open_pool(
+    pool = await enter_pool(
+        stack,
         settings.postgres_dsn.get_secret_value(),
         max_size=settings.postgres_pool_max,
         application_name=f"executor.{settings.broker}",
     )
-    stack.push_async_callback(pool.close)
     redis = open_redis(settings.redis_url)
     stack.push_async_callback(redis.aclose)
     http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
 import asyncpg
 
 from libs.contracts import codec, topics
-from libs.trading.accounts import Account, AccountKind, Environment, Regime, SessionState
+from libs.contracts.views import account_of, follow_of
+from libs.trading.accounts import Account
 from libs.trading.events import OrderChanged
-from libs.trading.follows import Follow, Sizing, SizingMode
+from libs.trading.follows import Follow
 from libs.trading.orders import OrderTerms, OrderType, Product, Side
 from libs.trading.signals import Signal
 from libs.trading.states import OrderState
@@ -46,7 +46,7 @@ class Repository:
             self.broker,
             changed_after,
         )
-        return [_follow(row) for row in rows]
+        return [follow_of(row) for row in rows]
 
     async def accounts(
         self,
@@ -62,7 +62,7 @@ class Repository:
             changed_after,
             account_ids,
         )
-        return [_account(row) for row in rows]
+        return [account_of(row) for row in rows]
 
     async def now(self) -> datetime:
         now: datetime = await self.pool.fetchval("SELECT clock_timestamp()")
@@ -149,41 +149,6 @@ def _signal(payload: bytes) -> Signal:
     if not isinstance(event, Signal):
         raise TypeError("signal.emitted holds something else than signals")
     return event
-
-
-def _follow(row: asyncpg.Record) -> Follow:
-    return Follow(
-        follow_id=row["follow_id"],
-        strategy_id=row["strategy_id"],
-        master_id=row["master_id"],
-        user_id=row["user_id"],
-        account_id=row["account_id"],
-        broker=row["broker"],
-        sizing=Sizing(mode=SizingMode(row["sizing_mode"]), value=Decimal(row["sizing_value"])),
-        from_seq=row["from_seq"],
-        until_seq=row["until_seq"],
-        paused=row["paused"],
-        version=row["version"],
-    )
-
-
-def _account(row: asyncpg.Record) -> Account:
-    return Account(
-        account_id=row["account_id"],
-        user_id=row["user_id"],
-        broker=row["broker"],
-        kind=AccountKind(row["kind"]),
-        version=row["version"],
-        session_state=SessionState(row["session_state"]),
-        environment=Environment(row["environment"]),
-        regime=Regime(row["regime"]),
-        broker_client_id=row["broker_client_id"],
-        session_expires_at=row["session_expires_at"],
-        egress=row["egress"],
-        algo_id=row["algo_id"],
-        orders_per_second_max=row["orders_per_second_max"],
-        consent_version=row["consent_version"],
-    )
 
 
 def _order(row: asyncpg.Record) -> OrderChanged:

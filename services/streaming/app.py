@@ -1,13 +1,10 @@
 """Wiring of the streaming service: feeds of brokers to the bus, the bus to client sockets."""
 
-import asyncio
-import signal
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 
-import asyncpg
 import httpx
 import structlog
 from fastapi import FastAPI
@@ -15,12 +12,13 @@ from fastapi import FastAPI
 from libs.contracts import topics
 from libs.contracts.notices import notice_message
 from libs.runtime.alarms import Alarms
+from libs.runtime.background import keep
 from libs.runtime.bus import KafkaLink, Publisher, TopicReader, check_partitions, open_bus
 from libs.runtime.health import health_router
 from libs.runtime.identity import Identities
 from libs.runtime.internal_client import SessionSource
 from libs.runtime.outbox import OutboxRelay
-from libs.runtime.postgres import database_ready, open_pool
+from libs.runtime.postgres import database_ready, enter_pool
 from libs.runtime.problems import install_problem_handlers
 from libs.runtime.redis import open_redis
 from libs.runtime.vault import KeyRing
@@ -41,7 +39,6 @@ _BOARD_S = 0.5
 _GUARD_S = 0.25
 _POLL_S = 5.0
 _POLL_WITHOUT_BUS_S = 1.0
-_POOL_CLOSE_S = 5
 _RENEW_S = 2.0
 
 
@@ -67,7 +64,12 @@ def build_app(settings: StreamingSettings) -> FastAPI:
 
 
 async def _wire(app: FastAPI, stack: AsyncExitStack, settings: StreamingSettings) -> None:
-    pool = await _opened_pool(stack, settings)
+    pool = await enter_pool(
+        stack,
+        settings.postgres_dsn.get_secret_value(),
+        max_size=settings.postgres_pool_max,
+        application_name=SCHEMA,
+    )
     repository = StreamingRepository(pool)
     bus = open_bus(settings, client_id=SCHEMA)
     publisher = Publisher(bus)
@@ -95,10 +97,10 @@ async def _wire(app: FastAPI, stack: AsyncExitStack, settings: StreamingSettings
     app.state.repository = repository
     app.state.hub = hub
     app.state.socket_frames_max = settings.socket_frames_max
-    _keep(stack, outbox.run(), "outbox-relay")
+    keep(stack, outbox.run(), "outbox-relay")
     await _keep_feeding(stack, feeding, hub)
     _keep_relaying(stack, settings, link, feeding, hub)
-    _keep(stack, _guard(identities, hub), "sign-in-guard")
+    keep(stack, _guard(identities, hub), "sign-in-guard")
 
 
 async def _keep_feeding(stack: AsyncExitStack, feeding: Feeding, hub: Hub) -> None:
@@ -114,8 +116,8 @@ async def _keep_feeding(stack: AsyncExitStack, feeding: Feeding, hub: Hub) -> No
         "outages": (feeding.outages.step, lambda: 1.0),
     }
     for name, (step, pause_s) in steps.items():
-        _keep(stack, every(pause_s, step, away=POSTGRES_AWAY), name)
-    _keep(stack, feeding.updates.run(), "updates")
+        keep(stack, every(pause_s, step, away=POSTGRES_AWAY), name)
+    keep(stack, feeding.updates.run(), "updates")
 
 
 def _keep_relaying(
@@ -131,9 +133,9 @@ def _keep_relaying(
     async def heartbeat() -> None:
         hub.heartbeat(datetime.now(UTC))
 
-    _keep(stack, every(lambda: 1.0, relay.read, away=AWAY), "relay")
-    _keep(stack, every(lambda: 1.0, relay.watch, away=AWAY), "bus-watch")
-    _keep(stack, every(lambda: HEARTBEAT_S, heartbeat, away=()), "heartbeat")
+    keep(stack, every(lambda: 1.0, relay.read, away=AWAY), "relay")
+    keep(stack, every(lambda: 1.0, relay.watch, away=AWAY), "bus-watch")
+    keep(stack, every(lambda: HEARTBEAT_S, heartbeat, away=()), "heartbeat")
 
 
 async def _guard(identities: Identities, hub: Hub) -> None:
@@ -154,39 +156,3 @@ async def _signed_in_and_sessions(
     keyring = KeyRing.from_setting(settings.session_encryption_key)
     source = SessionSource(redis, settings.auth_url, token, keyring, http)
     return identities, BulkSessions(source=source)
-
-
-async def _opened_pool(stack: AsyncExitStack, settings: StreamingSettings) -> asyncpg.Pool:
-    pool = await open_pool(
-        settings.postgres_dsn.get_secret_value(),
-        max_size=settings.postgres_pool_max,
-        application_name=SCHEMA,
-    )
-    stack.push_async_callback(_close, pool)
-    return pool
-
-
-async def _close(pool: asyncpg.Pool) -> None:
-    try:
-        async with asyncio.timeout(_POOL_CLOSE_S):
-            await pool.close()
-    except TimeoutError:
-        pool.terminate()
-
-
-def _keep(stack: AsyncExitStack, work: Coroutine[object, object, None], name: str) -> None:
-    """Run `work` until the stack closes; if it dies, the process stops rather than limps."""
-
-    def stop_if_dead(task: asyncio.Task[None]) -> None:
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            log.critical("background_task_died", task=name, exc_info=error)
-            signal.raise_signal(signal.SIGTERM)
-
-    async def cancel() -> None:
-        task.cancel()
-        await asyncio.wait([task])
-
-    task = asyncio.create_task(work, name=name)
-    task.add_done_callback(stop_if_dead)
-    stack.push_async_callback(cancel)

@@ -7,7 +7,8 @@ from typing import Any
 
 import asyncpg
 
-from libs.trading.accounts import Account, AccountKind, Environment, Regime, SessionState
+from libs.contracts.views import account_of
+from libs.trading.accounts import Account
 from services.streaming.held import HeldFeed
 from services.streaming.leases import Shard
 
@@ -36,7 +37,7 @@ class StreamingRepository:
             """,
             since,
         )
-        return [(_account(row), row["changed_at"]) for row in rows]
+        return [(account_of(row), row["changed_at"]) for row in rows]
 
     async def heartbeat(self, owner: str, alive_s: float) -> list[str]:
         rows = await self.pool.fetch(
@@ -191,22 +192,3 @@ class StreamingRepository:
             "select subject from streaming.alarms where name = $1 and cleared_at is null", name
         )
         return {row["subject"] for row in rows}
-
-
-def _account(row: asyncpg.Record) -> Account:
-    return Account(
-        account_id=row["account_id"],
-        user_id=row["user_id"],
-        broker=row["broker"],
-        kind=AccountKind(row["kind"]),
-        version=row["version"],
-        session_state=SessionState(row["session_state"]),
-        environment=Environment(row["environment"]),
-        regime=Regime(row["regime"]),
-        broker_client_id=row["broker_client_id"],
-        session_expires_at=row["session_expires_at"],
-        egress=row["egress"],
-        algo_id=row["algo_id"],
-        orders_per_second_max=row["orders_per_second_max"],
-        consent_version=row["consent_version"],
-    )

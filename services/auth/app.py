@@ -33,7 +33,7 @@ from services.auth.flow import ConnectionFlow
 from services.auth.identities import OwnIdentities
 from services.auth.inbox import Inbox
 from services.auth.margins import Margins
-from services.auth.passwords import Passwords
+from services.auth.passwords import Passwords, passwords_of
 from services.auth.people import PeopleFlow
 from services.auth.repository_accounts import AccountRepository
 from services.auth.repository_identities import IdentityRepository
@@ -56,7 +56,7 @@ def build_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            app.state.passwords = passwords or Passwords()
+            app.state.passwords = passwords or passwords_of(settings.environment_name)
             await _start(app, settings, PlatformApps(platform_apps), stack)
             yield
 

@@ -21,8 +21,19 @@ describe("why an order is what it is", () => {
   it("keeps the broker's own words of a rejected one", () => {
     const order = { state: "REJECTED", reason: null, message: "RED:Margin Shortfall" };
 
-    expect(explain(order)).toEqual({ sentence: null, brokerSaid: "RED:Margin Shortfall" });
+    expect(explain(order)).toEqual({
+      sentence: null,
+      brokerSaid: "RED:Margin Shortfall",
+      brokerCode: null,
+    });
     expect(explainInOneLine(order)).toBe("Broker said: RED:Margin Shortfall");
+  });
+
+  it("shows the broker's code beside its words", () => {
+    const order = { state: "REJECTED", reason: "-99", message: "RMS: margin shortfall" };
+
+    expect(explain(order).brokerCode).toBe("-99");
+    expect(explainInOneLine(order)).toBe("Broker said: RMS: margin shortfall (-99)");
   });
 
   it("says of an unclear one what is being done", () => {

@@ -113,14 +113,15 @@ function Facts({ order, names }: { order: Order; names: Names }) {
 }
 
 function Why({ order }: { order: Order }) {
-  const { sentence, brokerSaid } = explain(order);
+  const { sentence, brokerSaid, brokerCode } = explain(order);
   return (
     <div className={styles.why}>
       <StateChip state={order.state} />
       {sentence && <p>{sentence}</p>}
-      {brokerSaid && (
+      {(brokerSaid || brokerCode) && (
         <p className={styles.said}>
-          Broker said: <q>{brokerSaid}</q>
+          Broker said: {brokerSaid ? <q>{brokerSaid}</q> : "nothing"}
+          {brokerCode && `, code ${brokerCode}`}
         </p>
       )}
     </div>

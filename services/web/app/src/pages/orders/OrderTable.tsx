@@ -32,6 +32,8 @@ export function OrderTable({ table, rows, virtual, columns, openId, activeId }: 
     <div
       className={styles.box}
       ref={virtual.box}
+      // No taller than its rows; the layout bounds it from above.
+      style={{ maxHeight: `calc(${virtual.height}px + var(--row) + 2 * var(--hair))` }}
       role="table"
       aria-label="Orders"
       aria-rowcount={rows.length + 1}

@@ -63,11 +63,11 @@ function Filled({ step }: { step: OrderStep }) {
 }
 
 function Said({ step }: { step: OrderStep }) {
-  const { sentence, brokerSaid } = explain(step);
-  if (!sentence && !brokerSaid) return null;
+  const { sentence, brokerSaid, brokerCode } = explain(step);
+  if (!sentence && !brokerSaid && !brokerCode) return null;
   return (
     <span className={styles.reason}>
-      {sentence} {brokerSaid && <q>{brokerSaid}</q>}
+      {sentence} {brokerSaid && <q>{brokerSaid}</q>} {brokerCode && `code ${brokerCode}`}
     </span>
   );
 }

@@ -47,7 +47,7 @@ export type ColumnId =
 /** Fractions share what fixed columns leave. */
 export const WIDTHS: Record<ColumnId, string> = {
   time: "6rem",
-  strategy: "minmax(6rem, 1fr)",
+  strategy: "minmax(8.4rem, 1fr)",
   account: "5rem",
   side: "2.8rem",
   instrument: "minmax(11rem, 1.7fr)",

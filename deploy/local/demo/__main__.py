@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -35,6 +36,8 @@ _WIDTH = 120
 def main(words: Sequence[str] | None = None) -> int:
     arguments = _arguments(words)
     kill = bool(arguments.kill_executor)
+    # aiokafka logs each refused connection while we wait for Kafka to come up.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     with Screen() as screen:
         try:
             stack = Stack.open(_environment(kill=kill), screen)

@@ -13,6 +13,7 @@ from deploy.local.stack import Stack
 
 FOLLOWERS = 200
 _LATENCY_MS = 400
+_AT_WORK = frozenset({"PLANNED", "HELD", "SENDING"})
 _SENT_BEFORE = 30
 _SETTLED_WITHIN_S = 120
 
@@ -27,7 +28,8 @@ async def kill_in_the_middle(day: Day, stack: Stack, broker: str) -> str:
         signal_id = await day.place(0, EXITED, "MARKET", 8)
         await _orders_flow(day.simulator, before)
         os.kill(process, signal.SIGKILL)
-        day.note(f"{victim} killed, waiting until every order is settled")
+        at_work = sum(state in _AT_WORK for state in await day.ledger.states(signal_id))
+        stack.screen.say(f"Killed {victim} with {at_work} of {FOLLOWERS} orders on their way")
     finally:
         await day.simulator.slow_down(0)
     await day.settled(signal_id, within_s=_SETTLED_WITHIN_S)

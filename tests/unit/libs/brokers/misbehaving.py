@@ -95,6 +95,7 @@ async def a_server(behave: Behaviour, **options: object) -> AsyncIterator[Arriva
     """Serve one behaviour after each whole request; keep-alive while the behaviour returns."""
     arrivals = Arrivals()
     serving: set[asyncio.Task[None]] = set()
+    ends = asyncio.Event()
 
     async def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         arrivals.connections += 1
@@ -110,6 +111,8 @@ async def a_server(behave: Behaviour, **options: object) -> AsyncIterator[Arriva
         except (asyncio.IncompleteReadError, OSError, asyncio.CancelledError):
             pass  # The client left, or the test is over.
         finally:
+            if ends.is_set():
+                writer.transport.abort()
             writer.close()
 
     server = await asyncio.start_server(on_connection, "127.0.0.1", 0, **options)  # type: ignore[arg-type]  # Options of create_server.
@@ -120,9 +123,11 @@ async def a_server(behave: Behaviour, **options: object) -> AsyncIterator[Arriva
         yield arrivals
     finally:
         server.close()
+        ends.set()
         for task in serving:
             task.cancel()
         await asyncio.gather(*serving)
+        await asyncio.sleep(0)  # Aborted connections are gone one turn later.
 
 
 def _length(head: bytes) -> int:

@@ -1,4 +1,4 @@
-"""How PostgreSQL is started by root: it refuses to run as root, so it runs as nobody.
+"""How PostgreSQL is started by root, as which it refuses to run: it runs as nobody.
 
 A user namespace is the simplest: no new user, and folders closed to others stay readable. Where
 namespaces are refused, another user runs a copy of the binaries in a folder that user can enter.
@@ -6,6 +6,7 @@ namespaces are refused, another user runs a copy of the binaries in a folder tha
 
 import functools
 import os
+import pwd
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -29,16 +30,27 @@ class Account:
 @functools.cache
 def account(forced: str = "") -> Account:
     """Find the way that works here. `forced` = "setpriv" tries the fallback on purpose."""
-    if os.geteuid() != 0:
+    root = os.geteuid() == 0
+    if not root and _has_name():
         return Account()
     if forced != "setpriv" and _works(_NAMESPACE):
         return Account(prefix=_NAMESPACE)
-    if _works(_OTHER_USER):
+    if root and _works(_OTHER_USER):
         return Account(prefix=_OTHER_USER, moved=True)
     raise Problem(
-        "PostgreSQL refuses to run as root, and this machine refuses user namespaces and setpriv",
+        "PostgreSQL runs neither as root nor as a user without a name, and this machine refuses "
+        "user namespaces and setpriv",
         "Run make as another user, or set POSTGRES_DSN to a server of your own",
     )
+
+
+def _has_name() -> bool:
+    """Answer whether this user stands in the list of users: initdb asks for the name."""
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:
+        return False
+    return True
 
 
 def _works(prefix: tuple[str, ...]) -> bool:

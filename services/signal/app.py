@@ -1,6 +1,5 @@
 """Wiring of the signal service: ledger, bus, outbox, identities, routes."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -16,7 +15,7 @@ from libs.runtime.bus import KafkaLink, Publisher, check_partitions, open_bus
 from libs.runtime.health import health_router
 from libs.runtime.identity import Identities
 from libs.runtime.outbox import OutboxRelay, Publishes
-from libs.runtime.postgres import database_ready, open_pool
+from libs.runtime.postgres import database_ready, enter_pool
 from libs.runtime.problems import install_problem_handlers
 from libs.runtime.redis import open_redis
 from services.signal.backlog import Backlog
@@ -27,7 +26,6 @@ from services.signal.repository_counter import SCHEMA
 from services.signal.routes import router
 from services.signal.settings import SignalSettings
 
-_POOL_CLOSE_S = 5
 _SHARDED_TOPICS = (topics.SIGNALS, topics.FOLLOW_EVENTS)
 
 
@@ -37,7 +35,12 @@ def build_app(settings: SignalSettings, *, publisher: Publishes | None = None) -
     @asynccontextmanager
     async def connected(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            pool = await _opened_pool(stack, settings)
+            pool = await enter_pool(
+                stack,
+                settings.postgres_dsn.get_secret_value(),
+                max_size=settings.postgres_pool_max,
+                application_name="signal",
+            )
             await _wire(app, stack, settings, pool, publisher)
             yield
 
@@ -96,21 +99,3 @@ async def _identities(stack: AsyncExitStack, settings: SignalSettings) -> Identi
         http,
         environment_name=settings.environment_name,
     )
-
-
-async def _opened_pool(stack: AsyncExitStack, settings: SignalSettings) -> asyncpg.Pool:
-    pool = await open_pool(
-        settings.postgres_dsn.get_secret_value(),
-        max_size=settings.postgres_pool_max,
-        application_name="signal",
-    )
-    stack.push_async_callback(_close, pool)
-    return pool
-
-
-async def _close(pool: asyncpg.Pool) -> None:
-    try:
-        async with asyncio.timeout(_POOL_CLOSE_S):
-            await pool.close()
-    except TimeoutError:
-        pool.terminate()

@@ -11,6 +11,7 @@ from structlog.contextvars import bind_contextvars
 from uuid_utils import uuid7
 
 from libs.runtime.outbox import OutboxMessage
+from libs.trading.accounts import Account
 from libs.trading.follows import Follow, Sizing
 from libs.trading.signals import Signal, SignalAction
 from services.signal import refusals
@@ -18,7 +19,6 @@ from services.signal.following import begun, changed, check_account, ended
 from services.signal.metrics import ACCEPTED
 from services.signal.proposal import Proposal, check, check_parent, signal_of
 from services.signal.records import (
-    OwnAccount,
     Standing,
     StoredFollow,
     Strategy,
@@ -70,7 +70,7 @@ class Ledger(Protocol):
 
     async def strategy(self, strategy_id: str) -> Strategy | None: ...
 
-    async def account_of(self, user_id: str, account_id: str) -> OwnAccount | None: ...
+    async def account_of(self, user_id: str, account_id: str) -> Account | None: ...
 
     async def follow_of(self, user_id: str, follow_id: str) -> StoredFollow | None: ...
 

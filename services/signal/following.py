@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from libs.trading.accounts import AccountKind, SessionState
+from libs.trading.accounts import Account, AccountKind, SessionState
 from libs.trading.follows import Follow, Sizing
 from services.signal import refusals
-from services.signal.records import OwnAccount, Strategy
+from services.signal.records import Strategy
 
 
-def check_account(account: OwnAccount | None) -> OwnAccount:
+def check_account(account: Account | None) -> Account:
     """Return the account. Raise `Problem` unless the caller may follow with it."""
     if account is None:
         raise refusals.account_unknown()
@@ -24,7 +24,7 @@ def begun(
     user_id: str,
     *,
     strategy: Strategy,
-    account: OwnAccount,
+    account: Account,
     sizing: Sizing,
     last_seq: int,
 ) -> Follow:

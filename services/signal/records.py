@@ -5,7 +5,6 @@ from datetime import datetime
 
 from libs.contracts import codec, topics
 from libs.runtime.outbox import OutboxMessage
-from libs.trading.accounts import AccountKind, SessionState
 from libs.trading.follows import Follow
 from libs.trading.shards import shard_of
 from libs.trading.signals import Signal
@@ -30,16 +29,6 @@ class StoredFollow:
     follow: Follow
     created_at: datetime
     changed_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnAccount:
-    """A broker account of the caller, as far as following needs it."""
-
-    account_id: str
-    broker: str
-    kind: AccountKind
-    session_state: SessionState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,13 +7,12 @@ from weakref import WeakValueDictionary
 
 import asyncpg
 
-from libs.contracts import codec, topics
-from libs.trading.accounts import AccountKind, SessionState
+from libs.contracts import codec, topics, views
+from libs.trading.accounts import Account
 from libs.trading.signals import Signal
 from services.signal.records import (
     Earlier,
     NameTaken,
-    OwnAccount,
     Standing,
     StoredFollow,
     Strategy,
@@ -218,24 +217,14 @@ class SignalRepository:
         )
         return [stored_follow(row) for row in rows]
 
-    async def account_of(self, user_id: str, account_id: str) -> OwnAccount | None:
+    async def account_of(self, user_id: str, account_id: str) -> Account | None:
         """Find a broker account of this user in what auth shows us."""
         row = await self._row(
-            """
-            select account_id, broker, kind, session_state from auth.accounts_now
-            where account_id = $1 and user_id = $2
-            """,
+            "select * from auth.accounts_now where account_id = $1 and user_id = $2",
             account_id,
             user_id,
         )
-        if row is None:
-            return None
-        return OwnAccount(
-            account_id=row["account_id"],
-            broker=row["broker"],
-            kind=AccountKind(row["kind"]),
-            session_state=SessionState(row["session_state"]),
-        )
+        return views.account_of(row) if row else None
 
     async def waiting_rows(self, at_most: int) -> int:
         """Count the outbox, no further than asked."""

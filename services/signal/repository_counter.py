@@ -5,8 +5,9 @@ from datetime import datetime
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from libs.contracts import views
 from libs.runtime.outbox import OutboxMessage, enqueue
-from libs.trading.follows import Follow, Sizing, SizingMode
+from libs.trading.follows import Follow
 from libs.trading.signals import Signal
 from services.signal.records import StoredFollow
 
@@ -141,19 +142,7 @@ async def one(connection: PoolConnectionProxy, query: str, *arguments: object) -
 
 def stored_follow(row: asyncpg.Record) -> StoredFollow:
     return StoredFollow(
-        follow=Follow(
-            follow_id=row["follow_id"],
-            strategy_id=row["strategy_id"],
-            master_id=row["master_id"],
-            user_id=row["user_id"],
-            account_id=row["account_id"],
-            broker=row["broker"],
-            sizing=Sizing(mode=SizingMode(row["sizing_mode"]), value=row["sizing_value"]),
-            from_seq=row["from_seq"],
-            until_seq=row["until_seq"],
-            paused=row["paused"],
-            version=row["version"],
-        ),
+        follow=views.follow_of(row),
         created_at=row["created_at"],
         changed_at=row["changed_at"],
     )

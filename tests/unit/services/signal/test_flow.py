@@ -10,16 +10,16 @@ import pytest
 from libs.contracts import codec, topics
 from libs.runtime.outbox import OutboxMessage
 from libs.runtime.problems import Problem
-from libs.trading.accounts import AccountKind, SessionState
+from libs.trading.accounts import Account
 from libs.trading.follows import Follow, Sizing, SizingMode
 from libs.trading.orders import Product, Side
 from libs.trading.shards import shard_of
 from libs.trading.signals import Signal, SignalAction
 from services.signal.flow import SignalFlow
 from services.signal.proposal import Proposal
-from services.signal.records import Earlier, OwnAccount, Standing, StoredFollow, Strategy
+from services.signal.records import Earlier, Standing, StoredFollow, Strategy
 from services.signal.replay import SignalRequest
-from tests.factories import NOON, some_terms
+from tests.factories import NOON, an_account, some_terms
 
 DOUBLE = Sizing(mode=SizingMode.MULTIPLIER, value=Decimal(2))
 
@@ -58,13 +58,8 @@ class MemoryLedger:
         )
         return known if strategy_id == "strategy-1" else None
 
-    async def account_of(self, user_id: str, account_id: str) -> OwnAccount | None:
-        return OwnAccount(
-            account_id=account_id,
-            broker="paperhouse",
-            kind=AccountKind.CLIENT,
-            session_state=SessionState.CONNECTED,
-        )
+    async def account_of(self, user_id: str, account_id: str) -> Account | None:
+        return an_account(account_id=account_id, user_id=user_id)
 
     async def follow_of(self, user_id: str, follow_id: str) -> StoredFollow | None:
         found = self.follows.get(follow_id)

@@ -9,18 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.runtime.problems import Problem
-from libs.trading.accounts import AccountKind, SessionState
+from libs.trading.accounts import Account, AccountKind, SessionState
 from libs.trading.follows import Follow, Sizing, SizingMode
 from services.signal.following import begun, changed, check_account, ended
-from services.signal.records import OwnAccount, Strategy
-from tests.factories import a_follow
+from services.signal.records import Strategy
+from tests.factories import a_follow, an_account
 
-ACCOUNT = OwnAccount(
-    account_id="account-1",
-    broker="paperhouse",
-    kind=AccountKind.CLIENT,
-    session_state=SessionState.CONNECTED,
-)
+ACCOUNT = an_account()
 HALF = Sizing(mode=SizingMode.MULTIPLIER, value=Decimal("0.5"))
 SINCE = datetime(2026, 11, 1, tzinfo=UTC)
 STRATEGY = Strategy(
@@ -49,9 +44,7 @@ def a_new_follow(last_seq: int) -> Follow:
         (replace(ACCOUNT, session_state=SessionState.ERROR), "ACCOUNT_NOT_CONNECTED"),
     ],
 )
-def test_one_follows_only_with_an_own_connected_account(
-    account: OwnAccount | None, code: str
-) -> None:
+def test_one_follows_only_with_an_own_connected_account(account: Account | None, code: str) -> None:
     with pytest.raises(Problem) as caught:
         check_account(account)
 
@@ -62,7 +55,7 @@ def test_a_follow_begins_after_the_last_signal() -> None:
     follow = a_new_follow(last_seq=41)
 
     assert (follow.covers(41), follow.covers(42)) == (False, True)
-    assert (follow.version, follow.broker) == (1, "paperhouse")
+    assert (follow.version, follow.broker) == (1, ACCOUNT.broker)
 
 
 def test_what_does_not_differ_changes_nothing() -> None:

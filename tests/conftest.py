@@ -1,4 +1,6 @@
-"""The header of every test run: which servers its integration tests would use."""
+"""The last line of every test run that used servers: which ones."""
+
+import pytest
 
 from tests import servers
 
@@ -9,5 +11,8 @@ _WORDS = {
 }
 
 
-def pytest_report_header() -> str:
-    return f"servers: {_WORDS[servers.source()]}"
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    # A header would be lost in quiet runs, which is how make runs them.
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    if any(report.nodeid.startswith("tests/integration") for report in reports):
+        terminalreporter.write_line(f"servers: {_WORDS[servers.source()]}")

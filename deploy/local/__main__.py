@@ -84,7 +84,7 @@ def _run(screen: Screen, arguments: argparse.Namespace) -> None:
                 environment.keep(stack.environment, stack.layout.state)
                 supervisor = stack.ensure_supervisor(dies_with_us=True)
                 crowd = start_product(stack, application=not arguments.without_app)
-            screen.welcome(stack.address, crowd.rows())
+            screen.welcome(stack.address, [*crowd.rows(), ("stop", "Ctrl-C")])
             if supervisor is not None:
                 supervisor.wait()
             raise Problem(
@@ -118,7 +118,7 @@ def _up(screen: Screen, arguments: argparse.Namespace) -> None:
             if started is not None:
                 _stop(stack)
             raise
-    screen.welcome(stack.address, crowd.rows())
+    screen.welcome(stack.address, [*crowd.rows(), ("stop", "python -m deploy.local down")])
 
 
 def _servers(screen: Screen, arguments: argparse.Namespace) -> None:

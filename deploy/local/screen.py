@@ -21,18 +21,11 @@ class Screen:
     def __init__(self, console: Console | None = None) -> None:
         # Standard output belongs to results (addresses as JSON): progress goes beside it.
         self.console = console or Console(stderr=True, highlight=False)
-        self._progress = Progress(
-            SpinnerColumn(finished_text="[green]✓[/]"),
-            TextColumn("{task.description:<22}"),
-            TextColumn("[dim]{task.fields[note]}[/]"),
-            console=self.console,
-        )
+        self._progress = _progress(self.console)
         self._lock = Lock()
         self._began: dict[str, tuple[TaskID, float]] = {}
 
     def __enter__(self) -> Self:
-        if self.console.is_terminal:
-            self._progress.start()
         return self
 
     def __exit__(
@@ -47,6 +40,7 @@ class Screen:
         # Stopping what was never started would print an empty line.
         if self._progress.live.is_started:
             self._progress.stop()
+            self._progress = _progress(self.console)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -56,6 +50,8 @@ class Screen:
 
     def begin(self, name: str, note: str = "") -> None:
         with self._lock:
+            if self.console.is_terminal and not self._progress.live.is_started:
+                self._progress.start()
             task = self._progress.add_task(name, total=1, note=note)
             self._began[name] = (task, time.monotonic())
 
@@ -89,3 +85,12 @@ class Screen:
         self.console.print("[red]✗[/]", end=" ")
         # A path or a log line may hold brackets: those are no markup.
         self.console.print(str(problem), markup=False, soft_wrap=True)
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        SpinnerColumn(finished_text="[green]✓[/]"),
+        TextColumn("{task.description:<22}"),
+        TextColumn("[dim]{task.fields[note]}[/]"),
+        console=console,
+    )

@@ -42,6 +42,7 @@ class Stack:
     def open(environment: Mapping[str, str], screen: Screen) -> "Stack":
         """Read what stands in the state folder; nothing is started."""
         state = layouts.state_dir(environment)
+        _refuse_foreign(state)
         for folder in (state, state / "log"):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         supervisor = Supervisor(state, _stack_id(state))
@@ -162,6 +163,13 @@ def recall(state: Path) -> dict[str, Any]:
         return {}
     facts: dict[str, Any] = json.loads(file.read_text())
     return facts
+
+
+def _refuse_foreign(state: Path) -> None:
+    """Keep out of a folder that holds other things: `make clean` removes the state folder whole."""
+    ours = state.is_relative_to(layouts.ROOT / "run") or (state / "stack.id").exists()
+    if not ours and state.exists() and any(state.iterdir()):
+        raise Problem(f"{state} holds other files", "Give an empty folder as LOCKSTEP_STATE_DIR")
 
 
 def _stack_id(state: Path) -> str:

@@ -20,8 +20,9 @@ def main(words: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(words)
     # aiokafka logs each refused connection while we wait for Kafka to come up.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    # A closed terminal or a polite kill stops the stack exactly as Ctrl-C does.
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # A closed terminal or a polite kill stops the stack exactly as Ctrl-C does; and Ctrl-C does it
+    # even for a shell script's background job, which is started with that signal ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     with Screen() as screen:
         try:

@@ -130,6 +130,7 @@ async def _day(stack: Stack, crowd: Crowd, *, kill: bool) -> Result:
             ledger=orders,
             sent_tags=frozenset(order.tag for order in journal if order.tag),
             verdict=judge(orders, journal, await ledger.eligible(day.signals, EXITED)),
+            changed=await ledger.changes(day.signals),
             first_ms=first_ms,
             last_ms=last_ms,
             killed_executor=victim,

@@ -96,6 +96,15 @@ class Ledger:
         )
         return [row["state"] for row in rows]
 
+    async def changes(self, signal_ids: Sequence[str]) -> dict[str, int]:
+        """Count the orders at the broker that a MODIFY, CANCEL or EXIT changed, per signal."""
+        rows = await self.pool.fetch(
+            """SELECT signal_id::text, count(*) AS n FROM executor.commands
+            WHERE signal_id = ANY($1::uuid[]) AND state = 'DONE' GROUP BY signal_id""",
+            signal_ids,
+        )
+        return {row["signal_id"]: row["n"] for row in rows}
+
     async def changes_done(self, signal_id: str) -> tuple[int, int]:
         """Count the commands of a MODIFY or CANCEL: those that are over, and all."""
         row = await self.pool.fetchrow(

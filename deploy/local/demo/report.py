@@ -25,6 +25,7 @@ class Result:
     ledger: Sequence[LedgerOrder]
     sent_tags: frozenset[str]
     verdict: Verdict
+    changed: Mapping[str, int]
     first_ms: Sequence[float]
     last_ms: Sequence[float]
     killed_executor: str | None
@@ -61,12 +62,13 @@ class Result:
     def show(self, console: Console) -> None:
         table = Table(box=box.SIMPLE, pad_edge=False)
         table.add_column("Signal", no_wrap=True)
-        for name in _COLUMNS:
+        for name in (*_COLUMNS, "changed"):
             table.add_column(name, justify="right")
         for signal_id, title in self.titles.items():
             orders = [order for order in self.ledger if order.signal_id == signal_id]
             figures = counts(orders, self.sent_tags)
-            table.add_row(title, *(str(figures[name] or "·") for name in _COLUMNS))
+            cells = [*(figures[name] for name in _COLUMNS), self.changed.get(signal_id, 0)]
+            table.add_row(title, *(str(cell or "·") for cell in cells))
         console.print(table)
         for line in [*self.verdict.doubled, *self.verdict.lost, *self.verdict.differences][:20]:
             console.print(f"[red]✗[/] {line}")

@@ -30,7 +30,7 @@ from services.executor.lanes import Lanes
 from services.executor.pace import Pace
 from services.executor.planning import PlanningPage
 from services.executor.recording import Moved
-from services.executor.rows import Change, Claim, Due, Word
+from services.executor.rows import Change, Claim, Due, Word, by_kind
 from services.executor.sessions import Sessions
 
 log = structlog.get_logger()
@@ -45,6 +45,8 @@ class Ledger(Protocol):
     def planning(self) -> AbstractAsyncContextManager[PlanningPage]: ...
 
     async def claim(self, due: Sequence[Due]) -> list[Claim]: ...
+
+    async def skip_stopped(self, due: Sequence[Due]) -> None: ...
 
     async def hold(self, due: Sequence[Due], reason: str, message: str, delay_s: float) -> None: ...
 
@@ -86,9 +88,9 @@ class ExecutorFlow:
     async def plan(self, records: Sequence[Record | Undecodable]) -> None:
         """Write down, in one transaction, what each follower shall get. Nothing is sent here."""
         heard = sorted_out(records, self.followers.broker)
-        new_follows = await self._learn(heard)
+        follows = await self._learn(heard)
         signals = await without_gaps(heard.in_order(), self.followers, self.sources)
-        late = await missed_by(new_follows, self.followers, self.sources)
+        late = await missed_by(follows, self.followers, self.sources)
         async with self.ledger.planning() as page:
             for signal, shards in signals:
                 await copy(page, signal, shards, self.followers, self.fanout)
@@ -103,10 +105,15 @@ class ExecutorFlow:
             await self.ledger.record(heard.words)
 
     async def dispatch(self, due: Sequence[Due]) -> None:
-        """Claim in one statement what is due, then send each claimed request at most once."""
+        """Claim in one statement per kind what is due, and send each claimed request once."""
         connected = await self._with_session(due)
-        for claim in await self.ledger.claim(self._within_pace(connected)):
-            self.lanes.start(self.send(claim))
+        for group in by_kind(self._within_pace(connected)):
+            claims = await self.ledger.claim(group)
+            # At once: what is claimed and not sent stands in doubt for the evidence window.
+            for claim in claims:
+                self.lanes.start(self.send(claim))
+            sent = {claim.order_id for claim in claims}
+            await self.ledger.skip_stopped([i for i in group if i.order_id not in sent])
 
     async def send(self, claim: Claim) -> None:
         session = self.sessions.get(claim.intent.account_id)
@@ -255,18 +262,23 @@ class ExecutorFlow:
         return allowed
 
     async def _learn(self, heard: Heard) -> list[Follow]:
-        """Take in accounts and follows; return the follows that are new here."""
+        """Take in accounts and follows; return the follows heard, each in its newest version.
+
+        Those known already too: a batch that is planned a second time must miss nothing.
+        """
         for account in heard.accounts:
             if self.followers.learn_account(account):
                 self.sessions.learn(account)
-        new = [follow for follow in heard.follows if self.followers.learn_follow(follow)]
-        strangers = [f.account_id for f in new if f.account_id not in self.followers.accounts]
+        for follow in heard.follows:
+            self.followers.learn_follow(follow)
+        follows = [known for f in heard.follows if (known := self.followers.known(f)) is not None]
+        strangers = [f.account_id for f in follows if f.account_id not in self.followers.accounts]
         if strangers:
             # The follow overtook its account's own event.
             for account in await self.sources.accounts(account_ids=strangers):
                 self.followers.learn_account(account)
                 self.sessions.learn(account)
-        return new
+        return follows
 
     def _note_planned(self, signals: Iterable[tuple[Signal, list[int]]]) -> None:
         for signal, shards in signals:

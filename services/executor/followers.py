@@ -70,6 +70,11 @@ class Followers:
         known[follow.follow_id] = follow
         return True
 
+    def known(self, follow: Follow) -> Follow | None:
+        """Return a follow as it is known here, None when it is not ours."""
+        shard = shard_of(follow.account_id, self.partitions)
+        return self._by_strategy.get((shard, follow.strategy_id), {}).get(follow.follow_id)
+
     def learn_account(self, account: Account) -> bool:
         """Keep an account of ours; True when it was not known in this version."""
         shard = shard_of(account.account_id, self.partitions)

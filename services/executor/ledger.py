@@ -20,7 +20,7 @@ from libs.trading.states import OrderState
 from services.executor.claiming import CLAIM_ENTRIES, CLAIM_EXITS, Claims, Holding
 from services.executor.evidence import Doubt
 from services.executor.planning import PlanningPage
-from services.executor.recording import Moved, Recorder, after, locked, write
+from services.executor.recording import POISON, Moved, Recorder, after, locked, write
 from services.executor.rows import Change, Claim, Due, Word
 from services.executor.statements import HISTORY_OF_MOVED
 from services.executor.sweeping import Sweeper, note_looks
@@ -70,24 +70,22 @@ class PostgresLedger:
         self._changed()
 
     async def claim(self, due: Sequence[Due]) -> list[Claim]:
-        """Claim in one statement per kind what is due; what may never go is skipped at once."""
+        """Claim in one statement what is due. All of `due` are of one kind (`rows.by_kind`)."""
         holding = self.holding()
         if not holding.epochs:
             return []
-        commands = [item for item in due if item.command]
-        exits = [item for item in due if not item.command and item.urgent]
-        entries = [item for item in due if not item.command and not item.urgent]
-        claimed: list[Claim] = []
-        if commands:
-            claimed += await self.claims.commands(commands, holding)
-        for statement, items in ((CLAIM_EXITS, exits), (CLAIM_ENTRIES, entries)):
-            if items:
-                taken = await self.claims.orders(statement, items, holding)
-                claimed += taken
-                ids = {claim.order_id for claim in taken}
-                await self.claims.skip_stopped([i for i in items if i.order_id not in ids])
+        if due[0].command:
+            claimed = await self.claims.commands(due, holding)
+        else:
+            statement = CLAIM_EXITS if due[0].urgent else CLAIM_ENTRIES
+            claimed = await self.claims.orders(statement, due, holding)
         self._changed()
         return claimed
+
+    async def skip_stopped(self, due: Sequence[Due]) -> None:
+        """Skip those that were not claimed and never may go."""
+        await self.claims.skip_stopped([item for item in due if not item.command])
+        self._changed()
 
     async def hold(self, due: Sequence[Due], reason: str, message: str, delay_s: float) -> None:
         await self.claims.hold([i for i in due if not i.command], reason, message, delay_s)
@@ -115,16 +113,28 @@ class PostgresLedger:
             await self.flush()
 
     async def flush(self) -> None:
-        """Write what is kept; on trouble keep it and come back."""
+        """Write what is kept."""
         self._spoken.clear()
         words, self._words = self._words, []
-        if not words:
-            return
+        if words:
+            await self._write(words)
+
+    async def _write(self, words: Sequence[Word]) -> None:
+        """Write a batch, or keep it while Postgres is away.
+
+        A word that no row can hold is dropped alone: its order is looked up at the broker.
+        """
         try:
             await self.record(words)
+        except POISON:
+            if len(words) == 1:
+                log.exception("word_unwritable", order_id=words[0].order_id)
+                return
+            for word in words:
+                await self._write([word])
         except (*UNREACHABLE, asyncpg.PostgresError) as error:
             log.warning("outcomes_wait", words=len(words), error=str(error))
-            self._words = (words + self._words)[-WORDS_MAX:]
+            self._words = [*words, *self._words][-WORDS_MAX:]
             await asyncio.sleep(0.5)
             self._spoken.set()
 

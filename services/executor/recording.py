@@ -17,6 +17,9 @@ from services.executor.rows import Change, OrderRow, Word
 
 Connection = asyncpg.Connection | PoolConnectionProxy
 
+# What is wrong with what should be written; waiting would not mend it.
+POISON = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, ValueError, TypeError)
+
 _BY_TAG = """
 SELECT w.at, o.order_id FROM unnest($1::int[], $2::uuid[], $3::text[]) AS w (at, account_id, tag)
 JOIN executor.orders o ON o.client_order_id = w.tag AND o.account_id = w.account_id

@@ -1,5 +1,6 @@
 """What a row of the ledger is in memory, and the changes the pure core asks for."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -50,6 +51,14 @@ class Due:
     instrument: str
     urgent: bool
     command: int = 0
+
+
+def by_kind(due: Iterable[Due]) -> list[list[Due]]:
+    """Group by what one statement claims, the ways out first: changes, exits, entries."""
+    groups: tuple[list[Due], list[Due], list[Due]] = ([], [], [])
+    for item in due:
+        groups[0 if item.command else 1 if item.urgent else 2].append(item)
+    return [group for group in groups if group]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

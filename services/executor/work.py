@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
-import asyncpg
 import structlog
 
 from libs.contracts import codec
@@ -14,14 +13,13 @@ from libs.contracts.codec import Record, Undecodable
 from services.executor.flow import ExecutorFlow
 from services.executor.followers import Followers
 from services.executor.lanes import Lanes
+from services.executor.recording import POISON
 from services.executor.repository import Repository
 from services.executor.sessions import Sessions
 from services.executor.shards import TROUBLE, OwnedShards
 
 log = structlog.get_logger()
 
-# What is wrong with a record itself; waiting would not mend it.
-POISON = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, ValueError, TypeError)
 _BACKOFF_FIRST_S = 0.1
 _BACKOFF_MAX_S = 2.0
 # A change can carry an earlier stamp than one we have seen: look back a little, versions decide.

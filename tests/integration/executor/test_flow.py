@@ -1,6 +1,8 @@
 """What followers get for what a master does, on a real ledger."""
 
+from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 from libs.brokers.errors import NotSent, OutcomeUnknown
 from libs.trading.orders import OrderType, Side
@@ -177,6 +179,37 @@ async def test_follow_that_was_heard_after_its_signal_still_gets_it(world: World
     assert [i.account_id for i in world.broker.arrivals].count(late.account_id) == 1
 
 
+class LedgerAwayOnce:
+    """Refuses the first planning transaction, like a Postgres that restarts."""
+
+    def __init__(self, ledger: Any) -> None:
+        self._ledger = ledger
+        self._away = True
+
+    def planning(self) -> Any:
+        if self._away:
+            self._away = False
+            raise ConnectionError("Postgres restarts")
+        return self._ledger.planning()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
+
+
+async def test_late_follow_misses_nothing_when_its_batch_is_planned_a_second_time(
+    world: World,
+) -> None:
+    await world.a_follower()
+    async with running(world.replica):
+        await world.emit_and_hear()
+        late = await world.a_follower()
+        await world.emit_and_hear()
+        work = world.replica.work
+        work.flow = replace(work.flow, ledger=LedgerAwayOnce(work.flow.ledger))
+        await world.hear(late)
+        await world.until("ACKED", "ACKED", "ACKED")
+
+
 async def test_modify_scales_for_each_follower_and_cancel_ends_what_is_at_the_broker(
     world: World,
 ) -> None:
@@ -236,6 +269,18 @@ async def test_exit_closes_what_the_strategy_holds_and_no_more(world: World) -> 
 
     exits = [i.terms.quantity for i in world.broker.arrivals if i.side is Side.SELL]
     assert exits == [6, 6]
+
+
+async def test_answer_that_no_row_can_hold_keeps_back_no_other(world: World) -> None:
+    for _ in range(3):
+        await world.a_follower()
+    strange = world.follows[0].account_id
+    world.broker.refusals[strange] = "a zero byte: \x00"
+    async with running(world.replica):
+        await world.emit_and_hear()
+        await world.until("ACKED", "ACKED", "OPEN")
+
+    assert len(world.broker.arrivals) == 3
 
 
 async def test_replica_that_dies_while_sending_is_settled_by_the_next_one(world: World) -> None:

@@ -62,7 +62,8 @@ class BrokerWithJournal:
     """Takes every order, remembers each arrival, and answers as it is told to.
 
     `fails` maps an account to the error raised instead of an answer; whether the order exists all
-    the same says `acts_then_fails`. `seen` are the ledger's states at the moment of arrival.
+    the same says `acts_then_fails`. `refusals` are words of a rejection. `seen` are the ledger's
+    states at the moment of arrival.
     """
 
     ledger: asyncpg.Pool
@@ -71,6 +72,7 @@ class BrokerWithJournal:
     book: dict[str, OrderReport] = field(default_factory=dict)
     fails: dict[str, BrokerError] = field(default_factory=dict)
     acts_then_fails: bool = True
+    refusals: dict[str, str] = field(default_factory=dict)
     seen: list[str] = field(default_factory=list)
 
     async def warm(self, sessions: Sequence[BrokerSession]) -> None:
@@ -91,6 +93,10 @@ class BrokerWithJournal:
             self.show(intent)
         if error is not None:
             raise error
+        if (words := self.refusals.get(intent.account_id)) is not None:
+            return OrderReport(
+                status=OrderStatus.REJECTED, broker_order_id="", code="-99", message=words
+            )
         return replace(self.book[intent.client_order_id], status=OrderStatus.ACKED)
 
     async def modify_order(

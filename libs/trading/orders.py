@@ -14,10 +14,6 @@ class Side(StrEnum):
     SELL = "SELL"
 
     @property
-    def opposite(self) -> "Side":
-        return Side.SELL if self is Side.BUY else Side.BUY
-
-    @property
     def sign(self) -> int:
         """+1 for a buy, -1 for a sell."""
         return 1 if self is Side.BUY else -1

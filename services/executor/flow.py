@@ -4,7 +4,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -84,6 +84,10 @@ class ExecutorFlow:
     gateways: Gateways
     pace: Pace
     evidence_window_s: float
+    # Whether this broker's session and rate refusals are known to come before processing.
+    refusals_prove: bool
+    # Accounts whose book is being read now: a slow read is not started a second time.
+    looking: set[str] = field(default_factory=set)
 
     async def plan(self, records: Sequence[Record | Undecodable]) -> None:
         """Write down, in one transaction, what each follower shall get. Nothing is sent here."""
@@ -124,10 +128,12 @@ class ExecutorFlow:
             report = await self._request(claim, session)
         except SessionExpired as error:
             self.sessions.refuse(session.account_id)
-            await self._heard(claim, problem=SESSION, message=str(error))
+            problem = SESSION if self.refusals_prove else UNKNOWN
+            await self._heard(claim, problem=problem, message=str(error))
         except RateLimited as error:
+            problem = RATE if self.refusals_prove else UNKNOWN
             await self._heard(
-                claim, problem=RATE, message=str(error), retry_after_s=error.retry_after_s
+                claim, problem=problem, message=str(error), retry_after_s=error.retry_after_s
             )
         except NotProcessed as error:
             await self._heard(claim, problem=NOT_SENT, message=str(error))
@@ -146,9 +152,19 @@ class ExecutorFlow:
         for doubt, now in await self.ledger.doubts():
             by_account[doubt.account_id].append((doubt, now))
         for account_id, doubts in by_account.items():
-            self.lanes.start(self._look(account_id, doubts))
+            if account_id not in self.looking:
+                self.looking.add(account_id)
+                self.lanes.start(self._look(account_id, doubts))
 
     async def _look(self, account_id: str, doubts: Sequence[tuple[Doubt, datetime]]) -> None:
+        try:
+            await self._read_book_for(account_id, doubts)
+        finally:
+            self.looking.discard(account_id)
+
+    async def _read_book_for(
+        self, account_id: str, doubts: Sequence[tuple[Doubt, datetime]]
+    ) -> None:
         """Read one account's book once for all its doubtful orders."""
         session = self.sessions.get(account_id)
         if session is None:

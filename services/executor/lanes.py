@@ -70,10 +70,6 @@ class Lanes:
         task.add_done_callback(self._finished)
 
     @property
-    def in_flight(self) -> int:
-        return len(self._sends)
-
-    @property
     def waiting(self) -> int:
         return len(self._known)
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from libs.trading.states import CLOSED_AT_BROKER, OrderState
+from libs.trading.states import CLOSED_AT_BROKER, OrderState, may_move
 from services.executor.folding import folded
 from services.executor.rows import Change, OrderRow, Word
 
@@ -136,7 +136,9 @@ async def locked(
 
 
 def after(row: OrderRow, change: Change) -> OrderRow:
-    """Apply a change to a row in memory."""
+    """Apply a change to a row in memory. Raise `ValueError` for a move that does not exist."""
+    if change.state is not row.state and not may_move(row.state, change.state):
+        raise ValueError(f"order {row.order_id}: {row.state} never becomes {change.state}")
     return replace(
         row,
         version=row.version + 1,

@@ -79,6 +79,7 @@ def build_replica(
         gateways=gateways,
         pace=pace,
         evidence_window_s=settings.evidence_window_s,
+        refusals_prove=gateways.manifest.refused_before_processing_confirmed,
     )
     work = Work(
         flow=flow,

@@ -1,12 +1,22 @@
 """What followers get for what a master does, on a real ledger."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from libs.brokers.errors import NotSent, OutcomeUnknown
+import pytest
+
+from libs.brokers.errors import (
+    BrokerError,
+    NotSent,
+    OutcomeUnknown,
+    RateLimited,
+    SessionExpired,
+)
 from libs.trading.orders import OrderType, Side
 from libs.trading.signals import SignalAction
+from services.executor.rows import Claim, Due
 from tests.factories import some_terms
 from tests.integration.executor.conftest import running
 from tests.integration.executor.world import World
@@ -208,6 +218,56 @@ async def test_late_follow_misses_nothing_when_its_batch_is_planned_a_second_tim
         work.flow = replace(work.flow, ledger=LedgerAwayOnce(work.flow.ledger))
         await world.hear(late)
         await world.until("ACKED", "ACKED", "ACKED")
+
+
+class LedgerThatLosesEntries:
+    """Fails the claim of entries, and of nothing else."""
+
+    def __init__(self, ledger: Any) -> None:
+        self._ledger = ledger
+
+    async def claim(self, due: Sequence[Due]) -> list[Claim]:
+        if not due[0].urgent:
+            raise ConnectionError("Postgres restarts")
+        claims: list[Claim] = await self._ledger.claim(due)
+        return claims
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
+
+
+async def test_exit_that_was_claimed_is_sent_though_the_claim_of_entries_fails(
+    world: World,
+) -> None:
+    await world.a_follower()
+    async with running(world.replica):
+        await world.emit_and_hear()
+        await world.until("ACKED")
+        world.broker.fill()
+        await world.read_book()
+        work = world.replica.work
+        work.flow = replace(work.flow, ledger=LedgerThatLosesEntries(work.flow.ledger))
+        entry, way_out = (
+            await world.emit(),
+            await world.emit(action=SignalAction.EXIT, side=Side.SELL),
+        )
+        await world.hear(entry, way_out)
+        await world.until("FILLED", "SKIPPED/MASTER_CANCELLED", "ACKED")
+
+
+@pytest.mark.parametrize("refusal", [SessionExpired("no"), RateLimited("no", retry_after_s=0.1)])
+async def test_refusal_that_proves_nothing_at_this_broker_leaves_the_order_in_doubt(
+    world: World, refusal: BrokerError
+) -> None:
+    follower = await world.a_follower()
+    world.broker.fails[follower.account_id] = refusal
+    work = world.replica.work
+    work.flow = replace(work.flow, refusals_prove=False)
+    async with running(world.replica):
+        await world.emit_and_hear()
+        await world.until_history("UNKNOWN")
+
+    assert len(world.broker.arrivals) == 1
 
 
 async def test_modify_scales_for_each_follower_and_cancel_ends_what_is_at_the_broker(

@@ -284,6 +284,15 @@ class World:
             assert asyncio.get_running_loop().time() < deadline, f"orders stand at {states}"
             await asyncio.sleep(0.02)
 
+    async def until_history(self, state: str, within_s: float = 8) -> None:
+        """Wait until an order has passed through this state."""
+        deadline = asyncio.get_running_loop().time() + within_s
+        while not await self.owner.fetchval(
+            "SELECT count(*) FROM executor.order_history WHERE state = $1", state
+        ):
+            assert asyncio.get_running_loop().time() < deadline, await self.states()
+            await asyncio.sleep(0.02)
+
     async def read_book(self) -> None:
         """Hear the broker's book as streaming would tell it."""
         accounts = {intent.client_order_id: intent.account_id for intent in self.broker.arrivals}

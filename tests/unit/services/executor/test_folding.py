@@ -7,6 +7,7 @@ from libs.trading.events import UpdateSource
 from libs.trading.orders import OrderReport, OrderStatus
 from libs.trading.states import OrderState
 from services.executor.folding import NOT_SENT, RATE, SESSION, UNKNOWN, folded
+from services.executor.recording import after
 from services.executor.rows import Change, OrderRow, Word
 from tests.factories import NOON, a_report
 
@@ -136,3 +137,8 @@ def test_a_rejection_keeps_the_brokers_code_and_words() -> None:
 
     assert change is not None
     assert (change.reason, change.message) == ("-99", "margin shortfall")
+
+
+def test_a_move_that_does_not_exist_is_never_written() -> None:
+    with pytest.raises(ValueError, match="UNKNOWN never becomes HELD"):
+        after(a_row(S.UNKNOWN), Change(state=S.HELD))

@@ -1,0 +1,39 @@
+"""The names of what an executor alarms about; docs/reliability.md says what to do in each."""
+
+from enum import StrEnum
+from typing import Protocol
+
+
+class AlarmName(StrEnum):
+    """Each is a row of executor.alarms; the subject is a broker, a shard, an account or a master."""
+
+    # Something this replica needs is away.
+    KAFKA_AWAY = "KAFKA_AWAY"
+    LEDGER_AWAY = "LEDGER_AWAY"
+    BROKER_AWAY = "BROKER_AWAY"
+    # What a broker answers is not what its documentation says.
+    BROKER_ANSWER_UNREADABLE = "BROKER_ANSWER_UNREADABLE"
+    # Orders whose outcome is not known, and what became of them.
+    ORDERS_IN_DOUBT = "ORDERS_IN_DOUBT"
+    ORDER_APPEARED_LATE = "ORDER_APPEARED_LATE"
+    ORDER_CONTRADICTED = "ORDER_CONTRADICTED"
+    NEEDS_ATTENTION = "NEEDS_ATTENTION"
+    # What stops one account or one master.
+    SESSION_REFUSED = "SESSION_REFUSED"
+    RATE_DAY_BLOCK_NEAR = "RATE_DAY_BLOCK_NEAR"
+    MASTER_PAUSED_BY_DEAD_LETTER = "MASTER_PAUSED_BY_DEAD_LETTER"
+    DEAD_LETTER = "DEAD_LETTER"
+    # This replica itself.
+    BACKLOG_SHED = "BACKLOG_SHED"
+    CLOCK_SKEW = "CLOCK_SKEW"
+    SIGNALS_REFILLED = "SIGNALS_REFILLED"
+
+
+class Alarms(Protocol):
+    """`libs.runtime.alarms.Alarms`; both are False when nothing changed."""
+
+    async def open(
+        self, name: str, subject: str, *, user_id: str | None = None, **figures: str
+    ) -> bool: ...
+
+    async def clear(self, name: str, subject: str) -> bool: ...

@@ -5,7 +5,7 @@ from typing import Protocol
 
 
 class AlarmName(StrEnum):
-    """Each is a row of executor.alarms; the subject is a broker, a shard, an account or a master."""
+    """Each is a row of executor.alarms; its subject is a broker, account or master."""
 
     # Something this replica needs is away.
     KAFKA_AWAY = "KAFKA_AWAY"

@@ -139,7 +139,8 @@ def _keep_working(stack: AsyncExitStack, replica: Replica) -> None:
     keep(stack, work.fetch_sessions(), "sessions")
     keep(stack, work.refresh(), "refresh")
     keep(stack, work.sweep(), "sweep")
-    keep(stack, work.settle(), "settle")
+    for name, loop in replica.reconciliation.loops().items():
+        keep(stack, loop, name)
     dispatching = keep(stack, work.dispatch(), "dispatch")
     # The last in is the first out: nothing else stops before this is done.
     stack.push_async_callback(_drain, replica, dispatching)

@@ -1,10 +1,9 @@
-"""From a master's signal to an order at the broker: plan, dispatch, settle."""
+"""From a master's signal to an order at the broker: plan, dispatch. settling.py ends the story."""
 
 import time
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -21,7 +20,6 @@ from libs.trading.reasons import HoldReason
 from libs.trading.signals import Signal
 from services.executor.catching_up import Sources, missed_by, without_gaps
 from services.executor.copying import copy
-from services.executor.evidence import Doubt, Verdict, after_look, after_unreadable
 from services.executor.fanout import Fanout
 from services.executor.folding import NOT_SENT, RATE, SESSION, UNKNOWN
 from services.executor.followers import Followers
@@ -30,7 +28,7 @@ from services.executor.lanes import Lanes
 from services.executor.pace import Pace
 from services.executor.planning import PlanningPage
 from services.executor.recording import Moved
-from services.executor.rows import Change, Claim, Due, Word, by_kind
+from services.executor.rows import Claim, Due, Word, by_kind
 from services.executor.sessions import Sessions
 
 log = structlog.get_logger()
@@ -60,12 +58,6 @@ class Ledger(Protocol):
 
     async def sweep(self) -> list[Due]: ...
 
-    async def doubts(self) -> list[tuple[Doubt, datetime]]: ...
-
-    async def decide(self, doubt: Doubt, change: Change) -> None: ...
-
-    async def note_looks(self, looks: Sequence[tuple[Doubt, bool, float]]) -> None: ...
-
 
 class Gateways(Protocol):
     """The broker's order door of each environment."""
@@ -83,11 +75,8 @@ class ExecutorFlow:
     sessions: Sessions
     gateways: Gateways
     pace: Pace
-    evidence_window_s: float
     # Whether this broker's session and rate refusals are known to come before processing.
     refusals_prove: bool
-    # Accounts whose book is being read now: a slow read is not started a second time.
-    looking: set[str] = field(default_factory=set)
 
     async def plan(self, records: Sequence[Record | Undecodable]) -> None:
         """Write down, in one transaction, what each follower shall get. Nothing is sent here."""
@@ -145,71 +134,6 @@ class ExecutorFlow:
     async def sweep(self) -> None:
         """Close what ran out of time and wake what is due and not known here."""
         self.lanes.wake(await self.ledger.sweep())
-
-    async def settle(self) -> None:
-        """Ask the brokers what became of orders we know nothing about."""
-        by_account: defaultdict[str, list[tuple[Doubt, datetime]]] = defaultdict(list)
-        for doubt, now in await self.ledger.doubts():
-            by_account[doubt.account_id].append((doubt, now))
-        for account_id, doubts in by_account.items():
-            if account_id not in self.looking:
-                self.looking.add(account_id)
-                self.lanes.start(self._look(account_id, doubts))
-
-    async def _look(self, account_id: str, doubts: Sequence[tuple[Doubt, datetime]]) -> None:
-        try:
-            await self._read_book_for(account_id, doubts)
-        finally:
-            self.looking.discard(account_id)
-
-    async def _read_book_for(
-        self, account_id: str, doubts: Sequence[tuple[Doubt, datetime]]
-    ) -> None:
-        """Read one account's book once for all its doubtful orders."""
-        session = self.sessions.get(account_id)
-        if session is None:
-            self.sessions.want([account_id])
-            await self._judge(doubts, None, "there is no session to read the order book with")
-            return
-        try:
-            book = await self.gateways.of(session.environment).order_book(session)
-        except SessionExpired as error:
-            self.sessions.refuse(account_id)
-            await self._judge(doubts, None, str(error))
-        except BrokerError as error:
-            await self._judge(doubts, None, str(error))
-        else:
-            await self._judge(doubts, book, "")
-
-    async def _judge(
-        self,
-        doubts: Sequence[tuple[Doubt, datetime]],
-        book: Sequence[OrderReport] | None,
-        message: str,
-    ) -> None:
-        again: list[tuple[Doubt, bool, float]] = []
-        for doubt, now in doubts:
-            verdict = self._verdict(doubt, now, book, message)
-            if verdict.word is not None:
-                self.ledger.record_soon(verdict.word)
-            if verdict.change is not None:
-                await self.ledger.decide(doubt, verdict.change)
-            else:
-                # Absent is not "never placed": order books lag, so the ledger keeps looking.
-                again.append((doubt, verdict.looked, verdict.due_in_s))
-        await self.ledger.note_looks(again)
-
-    def _verdict(
-        self,
-        doubt: Doubt,
-        now: datetime,
-        book: Sequence[OrderReport] | None,
-        message: str,
-    ) -> Verdict:
-        window_s = self.evidence_window_s
-        if book is None:
-            return after_unreadable(doubt, now=now, window_s=window_s, message=message)
-        return after_look(doubt, book, now=now, window_s=window_s)
 
     async def _request(self, claim: Claim, session: BrokerSession) -> OrderReport:
         gateway = self.gateways.of(session.environment)

@@ -9,21 +9,18 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import asyncpg
 import structlog
 
 from libs.runtime.outbox import OutboxMessage, enqueue
 from libs.runtime.postgres import UNREACHABLE
-from libs.trading.states import OrderState
 from services.executor.claiming import CLAIM_ENTRIES, CLAIM_EXITS, Claims, Holding
-from services.executor.evidence import Doubt
 from services.executor.planning import PlanningPage
-from services.executor.recording import POISON, Moved, Recorder, after, locked, write
-from services.executor.rows import Change, Claim, Due, Word
+from services.executor.recording import POISON, Moved, Recorder
+from services.executor.rows import Claim, Due, Word
 from services.executor.statements import HISTORY_OF_MOVED
-from services.executor.sweeping import Sweeper, note_looks
+from services.executor.sweeping import Sweeper
 
 log = structlog.get_logger()
 
@@ -169,27 +166,6 @@ class PostgresLedger:
         if changed:
             self._changed()
         return due
-
-    async def doubts(self) -> list[tuple[Doubt, datetime]]:
-        shards = list(self.holding().epochs)
-        async with self.pool.acquire() as connection:
-            return list(await self.sweeper.doubts(connection, shards)) if shards else []
-
-    async def note_looks(self, looks: Sequence[tuple[Doubt, bool, float]]) -> None:
-        async with self.pool.acquire() as connection:
-            await note_looks(connection, looks)
-
-    async def decide(self, doubt: Doubt, change: Change) -> None:
-        """Move an order out of UNKNOWN, if it still stands there."""
-        async with self.pool.acquire() as connection, connection.transaction():
-            rows, _ = await locked(connection, [doubt.order_id])
-            row = rows.get(doubt.order_id)
-            if row is None or row.state is not OrderState.UNKNOWN or row.version != doubt.version:
-                return
-            moved = Moved(row=after(row, change), source=row.state, change=change)
-            await write(connection, [moved])
-            await enqueue(connection, "executor", self.notices_of([moved]))
-        self._changed()
 
     def _changed(self) -> None:
         for tell in self.on_change:

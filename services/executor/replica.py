@@ -22,6 +22,7 @@ from services.executor.leases import Leases
 from services.executor.ledger import PostgresLedger
 from services.executor.notices import notices_of
 from services.executor.pace import Pace
+from services.executor.reconciliation import Reconciliation, build_reconciliation
 from services.executor.recording import Recorder
 from services.executor.repository import Repository
 from services.executor.sessions import Sessions, Source
@@ -40,6 +41,7 @@ class Replica:
     lanes: Lanes
     shards: OwnedShards
     work: Work
+    reconciliation: Reconciliation
 
 
 def build_replica(
@@ -78,7 +80,6 @@ def build_replica(
         sessions=sessions,
         gateways=gateways,
         pace=pace,
-        evidence_window_s=settings.evidence_window_s,
         refusals_prove=gateways.manifest.refused_before_processing_confirmed,
     )
     work = Work(
@@ -97,6 +98,7 @@ def build_replica(
         lanes=lanes,
         shards=shards,
         work=work,
+        reconciliation=build_reconciliation(settings, pool, ledger, flow),
     )
 
 

@@ -1,16 +1,14 @@
-"""SQL that finds what nobody is working on: lapsed, expired, due and doubtful rows of owned shards.
+"""SQL that finds what nobody is working on: lapsed, expired and due rows of owned shards.
 
 Recovery reads these rows and nothing else; memory is never needed to go on after a crash.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import asyncpg
 
 from libs.trading.reasons import SKIP_SENTENCES, SkipReason
-from services.executor.evidence import Doubt
 from services.executor.recording import Connection
 from services.executor.rows import Due
 from services.executor.statements import HISTORY_OF_MOVED
@@ -69,22 +67,6 @@ UPDATE executor.commands SET state = 'DROPPED', message = 'too late', changed_at
 WHERE {_OURS} AND state = 'DUE' AND expires_at <= clock_timestamp()
 """
 
-_DOUBTS = f"""
-SELECT order_id, version, account_id, client_order_id, deadline, looks, changed_at,
-    clock_timestamp() AS now
-FROM executor.orders
-WHERE {_OURS} AND state = 'UNKNOWN' AND due_at <= clock_timestamp()
-ORDER BY due_at LIMIT $3
-"""
-
-_LOOKED = """
-UPDATE executor.orders o SET looks = o.looks + new.looked::int,
-    due_at = clock_timestamp() + make_interval(secs => new.due_in_s)
-FROM unnest($1::uuid[], $2::int[], $3::bool[], $4::float8[])
-    AS new (order_id, version, looked, due_in_s)
-WHERE o.order_id = new.order_id AND o.version = new.version AND o.state = 'UNKNOWN'
-"""
-
 _LIMIT = 2_000
 
 
@@ -117,25 +99,6 @@ class Sweeper:
         commands = await connection.fetch(_DUE_COMMANDS, self.broker, shards, _LIMIT)
         return [_due_order(row) for row in orders] + [_due_command(row) for row in commands]
 
-    async def doubts(
-        self, connection: Connection, shards: Sequence[int]
-    ) -> list[tuple[Doubt, datetime]]:
-        """List orders in UNKNOWN whose next look is due, each with the database's time."""
-        rows = await connection.fetch(_DOUBTS, self.broker, shards, _LIMIT)
-        return [(_doubt(row), row["now"]) for row in rows]
-
-
-async def note_looks(connection: Connection, looks: Sequence[tuple[Doubt, bool, float]]) -> None:
-    """Count looks that found nothing and plan the next; no transition."""
-    if looks:
-        await connection.execute(
-            _LOOKED,
-            [doubt.order_id for doubt, _, _ in looks],
-            [doubt.version for doubt, _, _ in looks],
-            [looked for _, looked, _ in looks],
-            [due_in_s for _, _, due_in_s in looks],
-        )
-
 
 def _due_order(row: asyncpg.Record) -> Due:
     return Due(
@@ -155,16 +118,4 @@ def _due_command(row: asyncpg.Record) -> Due:
         instrument=row["instrument"],
         urgent=row["kind"] == "CANCEL",
         command=row["n"],
-    )
-
-
-def _doubt(row: asyncpg.Record) -> Doubt:
-    return Doubt(
-        order_id=row["order_id"],
-        version=row["version"],
-        account_id=row["account_id"],
-        client_order_id=row["client_order_id"],
-        deadline=row["deadline"],
-        looks=row["looks"],
-        changed_at=row["changed_at"],
     )

@@ -1,4 +1,4 @@
-"""The loops of one replica: dispatch, sweep, settle, refresh. Each survives Postgres being away."""
+"""The loops of one replica: dispatch, sweep, refresh. Each survives Postgres being away."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -78,12 +78,6 @@ class Work:
         while True:
             await self._survive("sweep", self.flow.sweep)
             await asyncio.sleep(self.sweep_every_s)
-
-    async def settle(self) -> None:
-        pause_s = min(self.sweep_every_s, self.flow.evidence_window_s / 60)
-        while True:
-            await self._survive("settle", self.flow.settle)
-            await asyncio.sleep(pause_s)
 
     async def refresh(self) -> None:
         """Poll for follows and accounts that changed, in case the bus did not say so."""

@@ -51,7 +51,7 @@ async def running(replica: Replica) -> AsyncIterator[None]:
             work.dispatch(),
             work.fetch_sessions(),
             work.sweep(),
-            work.settle(),
+            *replica.reconciliation.loops().values(),
         )
     ]
     async with asyncio.timeout(8):

@@ -14,6 +14,7 @@ import orjson
 import structlog
 from prometheus_client import Counter, Gauge
 
+from libs.runtime.crashpoints import Crashpoint, crashpoint
 from libs.runtime.postgres import UNREACHABLE
 
 if TYPE_CHECKING:
@@ -176,6 +177,7 @@ class OutboxRelay:
         except NotPublishable as error:
             refused = {rows[at]["id"] for at in error.reasons}
             self._put_aside(refused, str(error))
+        crashpoint(Crashpoint.AFTER_PUBLISH)
         done = [row["id"] for row in rows if row["id"] not in refused]
         await connection.execute(
             f"delete from {self._schema}.outbox where id = any($1::bigint[])",  # noqa: S608  # as above

@@ -10,6 +10,7 @@ import structlog
 from structlog.contextvars import bind_contextvars
 from uuid_utils import uuid7
 
+from libs.runtime.crashpoints import Crashpoint, crashpoint
 from libs.runtime.outbox import OutboxMessage
 from libs.trading.accounts import Account
 from libs.trading.follows import Follow, Sizing
@@ -217,6 +218,8 @@ class SignalFlow:
                 request_hash=request.request_hash,
                 message=signal_message(signal, self.partitions),
             )
+            crashpoint(Crashpoint.BEFORE_SIGNAL_COMMIT)
+        crashpoint(Crashpoint.AFTER_SIGNAL_COMMIT)
         return (signal, outbox_ids) if outbox_ids else None
 
     def _publish(self, outbox_ids: Sequence[int]) -> None:

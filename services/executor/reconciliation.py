@@ -9,6 +9,7 @@ import asyncpg
 import structlog
 
 from services.executor.flow import ExecutorFlow
+from services.executor.gateways import OpenGateways
 from services.executor.ledger import PostgresLedger
 from services.executor.settings import ExecutorSettings
 from services.executor.settling import Settling
@@ -30,7 +31,11 @@ class Reconciliation:
 
 
 def build_reconciliation(
-    settings: ExecutorSettings, pool: asyncpg.Pool, ledger: PostgresLedger, flow: ExecutorFlow
+    settings: ExecutorSettings,
+    pool: asyncpg.Pool,
+    ledger: PostgresLedger,
+    flow: ExecutorFlow,
+    gateways: OpenGateways,
 ) -> Reconciliation:
     doubts = DoubtRows(pool, ledger.broker, ledger.holding, ledger.notices_of, ledger.on_change)
     settling = Settling(
@@ -38,7 +43,7 @@ def build_reconciliation(
         record_soon=ledger.record_soon,
         lanes=flow.lanes,
         sessions=flow.sessions,
-        gateways=flow.gateways,
+        gateways=gateways,
         evidence_window_s=settings.evidence_window_s,
     )
     return Reconciliation(settling=settling, sweep_every_s=settings.sweep_every_s)

@@ -98,7 +98,7 @@ def build_replica(
         lanes=lanes,
         shards=shards,
         work=work,
-        reconciliation=build_reconciliation(settings, pool, ledger, flow),
+        reconciliation=build_reconciliation(settings, pool, ledger, flow, gateways),
     )
 
 

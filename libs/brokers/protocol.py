@@ -21,6 +21,7 @@ from libs.trading.orders import (
     OrderReport,
     Position,
     Profile,
+    Trade,
 )
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -164,6 +165,12 @@ class AccountReader(Protocol):
     async def funds(self, session: BrokerSession) -> Funds: ...
 
     async def positions(self, session: BrokerSession) -> list[Position]: ...
+
+    async def trade_book(self, session: BrokerSession) -> list[Trade]:
+        """Every execution of the account today, ours and foreign, complete or an error.
+
+        An instrument that has no name of ours keeps the broker's spelling.
+        """
 
     async def holdings(self, session: BrokerSession) -> list[Holding]: ...
 

@@ -124,6 +124,25 @@ class OrderReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trade:
+    """One execution of one order at one account. An order has as many as it took to fill it."""
+
+    trade_id: str
+    broker_order_id: str
+    instrument: str
+    side: Side
+    quantity: int
+    price: Decimal
+    client_order_id: str | None = None
+    at: datetime | None = None
+
+    @property
+    def signed_quantity(self) -> int:
+        """What this execution added to the net position."""
+        return self.side.sign * self.quantity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
     """Net holding of one instrument in one product at one account; `net_quantity` is signed."""
 

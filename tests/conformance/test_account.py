@@ -35,6 +35,25 @@ async def test_filled_order_becomes_a_position(broker: PaperBroker, session: Bro
     assert (position.net_quantity, position.average_price) == (-7, price)
 
 
+async def test_every_execution_is_in_the_trade_book_under_our_tag(
+    broker: PaperBroker, session: BrokerSession
+) -> None:
+    assert await broker.account.trade_book(session) == []
+    price = await broker.price()
+
+    await broker.orders.place_order(session, an_intent(terms=MARKET, side=Side.SELL))
+    order = await broker.eventually(session, an_intent().client_order_id, OrderStatus.FILLED)
+
+    trades = await broker.account.trade_book(session)
+    tag = an_intent().client_order_id if broker.manifest.tags_echoed else None
+    assert sum(trade.signed_quantity for trade in trades) == -7
+    assert {(t.broker_order_id, t.client_order_id) for t in trades} == {
+        (order.broker_order_id, tag)
+    }
+    assert {(trade.instrument, trade.price) for trade in trades} == {(CASH, price)}
+    assert len({trade.trade_id for trade in trades}) == len(trades)
+
+
 async def test_holdings_are_readable(broker: PaperBroker, session: BrokerSession) -> None:
     assert await broker.account.holdings(session) == []
 

@@ -1,10 +1,10 @@
-"""Profile, funds, positions and holdings of an account at FYERS (API v3 reference, user)."""
+"""Profile, funds, positions, trades, holdings of an account at FYERS (API v3 reference, user)."""
 
 from libs.brokers.fyers import wire
 from libs.brokers.fyers.instruments import load_instruments
 from libs.brokers.http import HTTPReply, SlowREST
 from libs.brokers.protocol import BrokerAddresses, BrokerSession
-from libs.trading.orders import Funds, Holding, Position, Profile
+from libs.trading.orders import Funds, Holding, Position, Profile, Trade
 
 
 class FyersAccount:
@@ -24,6 +24,10 @@ class FyersAccount:
     async def positions(self, session: BrokerSession) -> list[Position]:
         rows = wire.read_rows(await self._get(session, "positions"), "netPositions")
         return wire.read_positions(rows, self._instruments.name_of)
+
+    async def trade_book(self, session: BrokerSession) -> list[Trade]:
+        rows = wire.read_rows(await self._get(session, "tradebook"), "tradeBook")
+        return wire.read_trades(rows, self._instruments.name_of)
 
     async def holdings(self, session: BrokerSession) -> list[Holding]:
         rows = wire.read_rows(await self._get(session, "holdings"), "holdings")

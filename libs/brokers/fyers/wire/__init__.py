@@ -5,6 +5,7 @@ from libs.brokers.fyers.wire.account import (
     read_holdings,
     read_positions,
     read_profile,
+    read_trades,
 )
 from libs.brokers.fyers.wire.feed import (
     PING,
@@ -56,4 +57,5 @@ __all__ = [
     "read_positions",
     "read_profile",
     "read_rows",
+    "read_trades",
 ]

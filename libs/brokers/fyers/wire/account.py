@@ -1,12 +1,21 @@
-"""Profile, funds, positions and holdings on the FYERS wire (API v3 reference, user)."""
+"""Profile, funds, positions, trades and holdings on the FYERS wire (API v3 reference, user)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from libs.brokers.errors import OutcomeUnknown
-from libs.brokers.fyers.wire.values import PRODUCT_OF, decimal_of, meaning_of, text_of, whole_of
-from libs.trading.orders import Funds, Holding, Position, Profile
+from libs.brokers.fyers.wire.values import (
+    PRODUCT_OF,
+    SIDE_OF,
+    decimal_of,
+    instant_of,
+    meaning_of,
+    tag_of,
+    text_of,
+    whole_of,
+)
+from libs.trading.orders import Funds, Holding, Position, Profile, Trade
 
 NameOf = Callable[[str], str | None]
 
@@ -54,6 +63,27 @@ def read_holdings(rows: Sequence[Mapping[str, Any]], name_of: NameOf) -> list[Ho
         )
         for row in rows
     ]
+
+
+def read_trades(rows: Sequence[Mapping[str, Any]], name_of: NameOf) -> list[Trade]:
+    return [_trade(row, name_of) for row in rows]
+
+
+def _trade(row: Mapping[str, Any], name_of: NameOf) -> Trade:
+    side = meaning_of(SIDE_OF, row.get("side"))
+    trade_id, order_id = text_of(row.get("tradeNumber")), text_of(row.get("orderNumber"))
+    if side is None or trade_id is None or order_id is None:
+        raise OutcomeUnknown("a trade without its number, its order or its side")
+    return Trade(
+        trade_id=trade_id,
+        broker_order_id=order_id,
+        client_order_id=tag_of(row.get("orderTag")),
+        instrument=_name(row, name_of),
+        side=side,
+        quantity=whole_of(row.get("tradedQty")),
+        price=decimal_of(row.get("tradePrice")),
+        at=instant_of(None, row.get("orderDateTime")),
+    )
 
 
 def _position(row: Mapping[str, Any], name_of: NameOf) -> Position:

@@ -1,12 +1,13 @@
-"""Profile, funds, positions and holdings, exact to the paisa."""
+"""Profile, funds, positions, trades and holdings, exact to the paisa."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
 from libs.brokers.errors import OutcomeUnknown
 from libs.brokers.fyers import wire
-from libs.trading.orders import Funds, Holding, Position, Product, Profile
+from libs.trading.orders import Funds, Holding, Position, Product, Profile, Side, Trade
 from tests.unit.libs.brokers.fyers.payloads import payload
 
 NAMES = {"NSE:SBIN-EQ": "NSE:SBIN"}
@@ -66,6 +67,51 @@ def test_short_position_is_negative_however_it_is_written(
     row = payload("positions")["netPositions"][0] | {"netQty": net_quantity, "side": side}
 
     assert wire.read_positions([row], NAMES.get)[0].net_quantity == expected
+
+
+# A row of the reference, its personal fields left out.
+TRADE = {
+    "orderDateTime": "07-Aug-2020 13:51:12",
+    "orderNumber": "120080789075",
+    "exchangeOrderNo": "1200000009204725",
+    "exchange": 10,
+    "side": 1,
+    "segment": 10,
+    "orderType": 2,
+    "productType": "INTRADAY",
+    "tradedQty": 10,
+    "tradePrice": 812.55,
+    "tradeNumber": "52605023",
+    "symbol": "NSE:SBIN-EQ",
+    "orderTag": "1:k3v9q0m2x7b1a4z",
+}
+
+
+def test_trades_are_read() -> None:
+    assert wire.read_trades([TRADE], NAMES.get) == [
+        Trade(
+            trade_id="52605023",
+            broker_order_id="120080789075",
+            instrument="NSE:SBIN",
+            side=Side.BUY,
+            quantity=10,
+            price=Decimal("812.55"),
+            client_order_id="k3v9q0m2x7b1a4z",
+            at=datetime(2020, 8, 7, 8, 21, 12, tzinfo=UTC),
+        )
+    ]
+
+
+def test_trade_of_a_foreign_instrument_is_kept_under_the_brokers_name() -> None:
+    [trade] = wire.read_trades([TRADE | {"symbol": "NSE:NOWHERE-EQ", "side": -1}], NAMES.get)
+
+    assert (trade.instrument, trade.signed_quantity) == ("NSE:NOWHERE-EQ", -10)
+
+
+@pytest.mark.parametrize("gap", [{"side": 9}, {"orderNumber": ""}, {"tradeNumber": None}])
+def test_trade_that_cannot_be_told_apart_is_no_trade(gap: dict[str, object]) -> None:
+    with pytest.raises(OutcomeUnknown):
+        wire.read_trades([TRADE | gap], NAMES.get)
 
 
 def test_holdings_are_read() -> None:

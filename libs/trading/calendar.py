@@ -25,3 +25,8 @@ def next_time_in_india(after: datetime, at: time) -> datetime:
     if candidate <= after:
         candidate += timedelta(days=1)
     return candidate.astimezone(UTC)
+
+
+def instant_in_india(day: date, at: time) -> datetime:
+    """Find the instant at which clocks in India show `at` on this date, in UTC."""
+    return datetime.combine(day, at, IST).astimezone(UTC)

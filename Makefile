@@ -6,11 +6,12 @@ LOCAL := $(PY) -m deploy.local
 ARGS ?=
 BROKER ?= fyers
 REPLICAS ?= 2
+RUNS ?= 3
 SCRATCH := .venv/lint-imports.log
 TYPED := libs services deploy tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo scale test fix check unit conformance integration e2e web proto clean \
+.PHONY: help setup run demo scale test fix check unit conformance integration e2e faults web proto clean \
 	_static _audit _fast
 
 help: ## Show this help
@@ -72,6 +73,9 @@ web: setup ## Lint, type and test the browser application
 
 e2e: setup ## Run the tests of the whole stack
 	@$(PY) -m pytest -q tests/e2e $(ARGS)
+
+faults: setup ## Break everything, real processes, and ask the broker's journal (RUNS=3, ARGS="--rows 7,26-31")
+	@$(PY) -m tests.faults --runs $(RUNS) $(ARGS)
 
 proto: setup ## Regenerate libs/contracts/v1 from proto/v1
 	@$(PY) -m deploy.local.proto

@@ -14,6 +14,8 @@ from deploy.local.servers import start_servers
 from deploy.local.stack import Stack
 
 Command = Callable[[Screen, argparse.Namespace], None]
+# Stacks of tests and demos live inside the folder of the stack of `make run`.
+_INNER = ("test", "demo", "faults")
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -156,7 +158,7 @@ def _status(screen: Screen, arguments: argparse.Namespace) -> None:
 
 def _clean(screen: Screen, arguments: argparse.Namespace) -> None:
     stack = Stack.open(environment.given(), screen)
-    for state in (stack.layout.state / "test", stack.layout.state / "demo", stack.layout.state):
+    for state in (*(stack.layout.state / name for name in _INNER), stack.layout.state):
         if (state / "stack.id").exists():
             one = Stack.open(environment.given() | {"LOCKSTEP_STATE_DIR": str(state)}, screen)
             _stop(one)

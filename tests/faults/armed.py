@@ -1,0 +1,76 @@
+"""Runs a service that can be told to die: `python -m tests.faults.armed FOLDER MODULE [--…]`.
+
+A file in FOLDER, named after a crash point and holding n, kills the process at the n-th passing
+from then on. The file is gone before the process is, so what starts again in its place lives.
+"""
+
+import os
+import runpy
+import signal
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from libs.brokers import registry
+from libs.brokers.manifest import BrokerManifest
+from libs.runtime import crashpoints
+from libs.runtime.crashpoints import Crashpoint
+
+TAGS_NOT_ECHOED = "--tags-not-echoed"
+
+
+@dataclass(slots=True)
+class Trigger:
+    """Counts the passings of each point while somebody waits for one."""
+
+    folder: Path
+    passed: Counter[str] = field(default_factory=Counter)
+
+    def __call__(self, point: Crashpoint) -> None:
+        order = self.folder / point
+        try:
+            wanted = int(order.read_text())
+        except FileNotFoundError:
+            self.passed[point] = 0
+            return
+        self.passed[point] += 1
+        if self.passed[point] >= wanted:
+            order.unlink(missing_ok=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def arm(folder: Path, point: Crashpoint, nth: int = 1) -> None:
+    """Have the process that watches this folder die at the n-th passing from now."""
+    scratch = folder / f".{point}"
+    scratch.write_text(str(nth))
+    scratch.replace(folder / point)
+
+
+def disarm(folder: Path) -> None:
+    for point in Crashpoint:
+        (folder / point).unlink(missing_ok=True)
+
+
+def main(words: Sequence[str]) -> None:
+    folder, module, options = Path(words[0]), words[1], words[2:]
+    if TAGS_NOT_ECHOED in options:
+        _forget_tags()
+    crashpoints.armed = Trigger(folder)
+    sys.argv = [module]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def _forget_tags() -> None:
+    """Make every broker one whose order book does not show our tags."""
+    known = registry.manifest
+
+    def manifest(name: str) -> BrokerManifest:
+        return replace(known(name), tags_echoed=False)
+
+    registry.manifest = manifest  # type: ignore[assignment]  # No longer cached; it need not be.
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

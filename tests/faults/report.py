@@ -1,0 +1,97 @@
+"""The table on screen and run/faults.json."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+@dataclass(slots=True)
+class RowResult:
+    """All runs of one row. `recovery_s` is the slowest."""
+
+    row: int
+    name: str
+    runs: int = 0
+    passed: int = 0
+    recovery_s: float | None = None
+    seconds: float = 0
+    violations: list[str] = field(default_factory=list)
+    not_possible: str = ""
+
+    @property
+    def fine(self) -> bool:
+        return self.runs > 0 and self.passed == self.runs
+
+    def add(self, recovery_s: float | None, seconds: float, violations: list[str]) -> None:
+        self.runs += 1
+        self.passed += not violations
+        self.seconds = max(self.seconds, seconds)
+        self.violations += violations
+        if recovery_s is not None:
+            self.recovery_s = round(max(recovery_s, self.recovery_s or 0), 2)
+
+    def as_json(self) -> dict[str, Any]:
+        shown: dict[str, Any] = {
+            "row": self.row,
+            "name": self.name,
+            "runs": self.runs,
+            "passed": self.passed,
+            "recovery_s": self.recovery_s,
+            "seconds": round(self.seconds, 1),
+            "violations": self.violations,
+        }
+        return shown | ({"not_possible": self.not_possible} if self.not_possible else {})
+
+
+@dataclass(slots=True)
+class Result:
+    seed: int
+    means: dict[str, str]
+    rows: list[RowResult] = field(default_factory=list)
+    doubled: int = 0
+    lost: int = 0
+    seconds: float = 0
+
+    @property
+    def fine(self) -> bool:
+        rows = all(row.fine or row.not_possible for row in self.rows)
+        return rows and not self.doubled and not self.lost
+
+    def write(self, path: Path) -> None:
+        content = {
+            "rows": [row.as_json() for row in self.rows],
+            "doubled": self.doubled,
+            "lost": self.lost,
+            "seed": self.seed,
+            "injection": self.means,
+            "seconds": round(self.seconds, 1),
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = path.with_suffix(".new")
+        scratch.write_text(json.dumps(content, indent=1))
+        scratch.replace(path)
+
+    def show(self, console: Console) -> None:
+        table = Table("row", "fault", "passed", "recovery s", "took s", "violations")
+        for row in self.rows:
+            words = row.not_possible or "; ".join(row.violations[:3])[:160]
+            table.add_row(
+                str(row.row),
+                row.name,
+                "not possible here" if row.not_possible else f"{row.passed} of {row.runs}",
+                "" if row.recovery_s is None else f"{row.recovery_s:.1f}",
+                f"{row.seconds:.0f}",
+                words,
+            )
+        console.print(table)
+        passed = sum(row.fine for row in self.rows)
+        console.print(
+            f"{passed} of {len(self.rows)} rows passed, doubled {self.doubled}, lost {self.lost}, "
+            f"seed {self.seed}, {self.seconds:.0f} s"
+        )
+        for what, means in self.means.items():
+            console.print(f"{what}: {means}")

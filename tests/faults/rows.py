@@ -1,0 +1,57 @@
+"""The table of rows: each is a function that does one fault to the world."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+
+from tests.faults.scene import Scene
+
+Act = Callable[[Scene], Awaitable[None]]
+
+
+class NotPossible(Exception):
+    """The fault is not allowed on this machine; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """`within_s` bounds one run, the waiting for its end included."""
+
+    number: int
+    name: str
+    act: Act
+    followers: int
+    within_s: float
+
+
+ROWS: dict[int, Row] = {}
+
+
+def row(
+    number: int, name: str, *, followers: int = 4, within_s: float = 120
+) -> Callable[[Act], Act]:
+    """Enter a function as a row of the table."""
+
+    def enter(act: Act) -> Act:
+        if number in ROWS:
+            raise ValueError(f"row {number} is there twice")
+        ROWS[number] = Row(
+            number=number, name=name, act=act, followers=followers, within_s=within_s
+        )
+        return act
+
+    return enter
+
+
+def chosen(words: str) -> list[Row]:
+    """Read `1,7,26-31`; nothing means every row. Raise `ValueError` for a number without row."""
+    numbers: list[int] = []
+    for word in filter(None, words.split(",")):
+        first, _, last = word.partition("-")
+        numbers += range(int(first), int(last or first) + 1)
+    if missing := sorted(set(numbers) - ROWS.keys()):
+        raise ValueError(f"there is no row {missing}; there are {sorted(ROWS)}")
+    return [ROWS[number] for number in _each_once(numbers or sorted(ROWS))]
+
+
+def _each_once(numbers: Iterable[int]) -> list[int]:
+    return list(dict.fromkeys(numbers))

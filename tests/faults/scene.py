@@ -1,0 +1,306 @@
+"""One run of one row: its own strategy and followers, what it emitted, and its evidence."""
+
+import asyncio
+import contextlib
+import random
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import httpx
+
+from deploy.local.visitor import Visitor
+from tests.faults.case import AT_BROKER, Case, Emitted, Expected
+from tests.faults.crowd import Member
+from tests.faults.evidence import Net, arrivals_of, created_of, difference
+from tests.faults.judge import settled
+from tests.faults.secrecy import Secrets
+from tests.faults.world import World
+
+SETTLED_WITHIN_S = 30.0
+_PROBED_WITHIN_S = 30.0
+_CLEARED_WITHIN_S = 20.0
+_LOOK_S = 0.05
+
+
+class Failed(Exception):
+    """The row could not be carried out, or its own expectation does not hold."""
+
+
+@dataclass(slots=True)
+class Scene:
+    """`dice` gives a row its random timing; the seed of the run is printed."""
+
+    world: World
+    number: int
+    dice: random.Random
+    secrets: Secrets
+    master: Member
+    followers: Sequence[Member]
+    strategy_id: str
+    instruments: Sequence[str]
+    began_at: datetime
+    cursor: int
+    net_books: Net
+    net_ours: Net
+    signals: list[Emitted] = field(default_factory=list)
+    expected: list[Expected] = field(default_factory=list)
+    foreign: set[str] = field(default_factory=set)
+    said: list[str] = field(default_factory=list)
+    # What the row itself saw and must not be.
+    violations: list[str] = field(default_factory=list)
+    # Followers whom a probe cannot reach, because of what the row did to them.
+    unreachable: set[str] = field(default_factory=set)
+    over_at: float | None = None
+    recovery_s: float | None = None
+    probing: "asyncio.Task[None] | None" = None
+    settled_within_s: float = SETTLED_WITHIN_S
+
+    def pause(self, least_s: float, most_s: float) -> "Awaitable[None]":
+        """Wait a random while: no fault hits the same instant twice."""
+        return asyncio.sleep(self.dice.uniform(least_s, most_s))
+
+    def check(self, holds: bool, words: str) -> None:  # reads as an assertion
+        """Note a violation of the row's own expectation; the row goes on."""
+        if not holds:
+            self.violations.append(f"row: {words}")
+
+    async def expect_alarm(self, *names: str, clears: bool = True) -> None:
+        """Require one of these alarms within 30 s of now, cleared at the end."""
+        since = await self.world.ledger.now()
+        self.expected.append(Expected(names=names, since=since, clears=clears))
+
+    def fault_over(self) -> None:
+        """Say that recovery begins now: the process is dead, the line stands again."""
+        if self.over_at is None:
+            self.over_at = time.monotonic()
+
+    async def mend(self) -> None:
+        """Put the world right and trade once more at once, while the row's end is waited for."""
+        self.fault_over()
+        await self.world.mend()
+        if self.probing is None:
+            self.probing = asyncio.create_task(self._probe())
+
+    def place_body(
+        self, instrument: str = "", *, quantity: int = 1, away: str = "", expires_in_s: int = 0
+    ) -> dict[str, Any]:
+        """Describe a BUY: at the market, or a limit moved from the last price by `away`."""
+        name = instrument or self.instruments[0]
+        terms: dict[str, Any] = {"order_type": "MARKET", "quantity": quantity}
+        if away:
+            price = (Decimal(self.world.prices[name]) * Decimal(away)).to_integral_value()
+            terms = {"order_type": "LIMIT", "quantity": quantity, "limit_price": str(price)}
+        body = {"action": "PLACE", "instrument": name, "side": "BUY", "product": "INTRADAY"}
+        ttl = {"expires_in_s": expires_in_s} if expires_in_s else {}
+        return {"strategy_id": self.strategy_id, **body, "terms": terms, **ttl}
+
+    async def send(
+        self, body: dict[str, Any], *, key: str | None = None, service: str = "web"
+    ) -> httpx.Response:
+        """POST a signal once, as the master; a 202 is noted for the judge."""
+        address = self.world.url(service)
+        answer = await self.world.http.post(
+            f"{address}/signals",
+            json=body,
+            headers={
+                "Idempotency-Key": key or uuid.uuid4().hex,
+                "Origin": address,
+                "Cookie": f"lockstep={self.master.cookie}",
+            },
+        )
+        if answer.status_code == httpx.codes.ACCEPTED:
+            self._note(str(answer.json()["signal_id"]), body)
+        return answer
+
+    async def emit(self, body: dict[str, Any] | None = None) -> str:
+        """Send a signal that must be accepted; return its id."""
+        answer = await self.send(body or self.place_body())
+        if answer.status_code != httpx.codes.ACCEPTED:
+            raise Failed(f"POST /signals answered {answer.status_code} {answer.text[:200]}")
+        return str(answer.json()["signal_id"])
+
+    def _note(self, signal_id: str, body: dict[str, Any]) -> None:
+        if any(signal.signal_id == signal_id for signal in self.signals):
+            return
+        self.signals.append(
+            Emitted(
+                signal_id=signal_id,
+                action=body["action"],
+                instrument=body.get("instrument", ""),
+                eligible=[follower.account_id for follower in self.followers],
+            )
+        )
+
+    async def states(self, signal_id: str) -> list[str]:
+        return [order.state for order in await self.world.ledger.orders([signal_id])]
+
+    async def until(
+        self, what: str, done: Callable[[], Awaitable[bool]], within_s: float = 20
+    ) -> None:
+        """Wait for something, bounded; raise `Failed` when it does not come."""
+        deadline = time.monotonic() + within_s
+        while not await done():
+            if time.monotonic() > deadline:
+                raise Failed(f"not within {within_s:g} s: {what}")
+            await asyncio.sleep(_LOOK_S)
+
+    async def until_states(self, signal_id: str, wanted: set[str], within_s: float = 20) -> None:
+        """Wait until every follower's order of a signal is in one of these states."""
+        found: list[str] = []
+
+        async def done() -> bool:
+            found[:] = await self.states(signal_id)
+            return len(found) == len(self.followers) and set(found) <= wanted
+
+        try:
+            await self.until("", done, within_s)
+        except Failed as error:
+            counts = {state: found.count(state) for state in sorted(set(found))}
+            words = f"orders of a signal stand at {counts}, not {sorted(wanted)}"
+            raise Failed(f"after {within_s:g} s the {words}") from error
+
+    async def until_arrivals(self, count: int, operation: str = "place") -> None:
+        """Wait until the simulator took so many requests since the row began."""
+
+        async def done() -> bool:
+            entries = await self.world.simulator.entries(self.cursor)
+            return sum(a.operation == operation for a in arrivals_of(entries)) >= count
+
+        await self.until(f"{count} requests to {operation} at the broker", done)
+
+    async def finish(self) -> Case:
+        """Put the world right, see that lanes work again, wait for the end, gather the evidence."""
+        await self.mend()
+        if self.probing is not None:
+            await self.probing
+        await self._wait_until_settled()
+        await self._wait_until_cleared()
+        return await self._case()
+
+    async def _probe(self) -> None:
+        """Trade once more: recovery is over when every reachable follower has the order."""
+        body = self.place_body(self.instruments[-1])
+        signal_id = await self.emit(body)
+        wanted = {f.account_id for f in self.followers} - self.unreachable
+
+        async def done() -> bool:
+            orders = await self.world.ledger.orders([signal_id])
+            return {o.account_id for o in orders if o.state in AT_BROKER} >= wanted
+
+        try:
+            await self.until("a signal after the fault reaches its followers", done)
+        except Failed as error:
+            self.violations.append(f"row: {error}")
+        else:
+            self.recovery_s = time.monotonic() - (self.over_at or 0)
+
+    async def _wait_until_settled(self) -> None:
+        async def done() -> bool:
+            orders = await self.world.ledger.orders([s.signal_id for s in self.signals])
+            planned = sum(len(s.eligible) for s in self.signals if s.action == "PLACE")
+            return len(orders) >= planned and all(map(settled, orders)) and await self._quiet()
+
+        # What is not settled by then, the judge names.
+        with contextlib.suppress(Failed):
+            await self.until("", done, self.settled_within_s)
+
+    async def _quiet(self) -> bool:
+        """Say whether the book has nothing our ledger has not folded yet, and no change waits."""
+        entries = await self.world.simulator.entries(self.cursor)
+        created = await created_of(entries, self.world.simulator)
+        orders = await self.world.ledger.orders([s.signal_id for s in self.signals])
+        mine = {order.tag: order for order in orders}
+        behind = [
+            c
+            for c in created
+            if (order := mine.get(c.tag or ""))
+            and order.state not in {c.status, "NEEDS_ATTENTION"}
+            and (order.state, c.status) != ("ACKED", "OPEN")
+        ]
+        waiting = await self.world.ledger.fetch(
+            """SELECT count(*) AS n FROM executor.commands
+            WHERE signal_id = ANY($1::uuid[]) AND state IN ('DUE', 'SENDING')""",
+            [s.signal_id for s in self.signals],
+        )
+        return not behind and not waiting[0]["n"]
+
+    async def _wait_until_cleared(self) -> None:
+        names = {name for wanted in self.expected if wanted.clears for name in wanted.names}
+
+        async def done() -> bool:
+            alarms = await self.world.ledger.alarms(self.began_at)
+            return not any(a.name in names and a.cleared_at is None for a in alarms)
+
+        with contextlib.suppress(Failed):
+            await self.until("", done, _CLEARED_WITHIN_S)
+
+    async def _case(self) -> Case:
+        world, ids = self.world, [signal.signal_id for signal in self.signals]
+        orders = await world.ledger.orders(ids)
+        entries = await world.simulator.entries(self.cursor)
+        clients = {f.account_id: f.client_id for f in self.followers}
+        mine = set(clients.values())
+        return Case(
+            now=await world.ledger.now(),
+            signals=self.signals,
+            signal_rows=await world.ledger.signal_rows(ids),
+            orders=orders,
+            history=await world.ledger.history([order.order_id for order in orders]),
+            arrivals=[a for a in arrivals_of(entries) if a.client_id in mine],
+            created=[c for c in await created_of(entries, world.simulator) if c.client_id in mine],
+            alarms=await world.ledger.alarms(self.began_at),
+            expected=self.expected,
+            net_books=difference(await world.simulator.net(clients), self.net_books),
+            net_ours=difference(await world.ledger.net(list(clients)), self.net_ours),
+            foreign=frozenset(self.foreign),
+            unwritten_alarms=await self.secrets.unwritten_alarms(),
+            leaked=await self.secrets.leaks(),
+        )
+
+
+async def open_scene(
+    world: World, number: int, dice: random.Random, secrets: Secrets, count: int
+) -> Scene:
+    """Give a row a strategy of its own, and followers who have not traded for the longest."""
+    master = world.crowd.masters[number % len(world.crowd.masters)]
+    followers = world.take(count)
+    async with Visitor(world.stack.address, master.cookie) as visitor:
+        name = f"Row {number} {uuid.uuid4().hex[:8]}"
+        strategy_id = str(
+            (await visitor.call("POST", "/strategies", {"name": name}))["strategy_id"]
+        )
+    await asyncio.gather(*(follow(world, member, strategy_id) for member in followers))
+    clients = {f.account_id: f.client_id for f in followers}
+    names = sorted(name for name in world.prices if name.startswith("NSE:"))
+    first = number * 3 % len(names)
+    secrets.begin()
+    return Scene(
+        world=world,
+        number=number,
+        dice=dice,
+        secrets=secrets,
+        master=master,
+        followers=followers,
+        strategy_id=strategy_id,
+        instruments=[*names[first:], *names[:first]][:4],
+        began_at=await world.ledger.now(),
+        cursor=await world.simulator.cursor(),
+        net_books=await world.simulator.net(clients),
+        net_ours=await world.ledger.net(list(clients)),
+    )
+
+
+async def follow(world: World, member: Member, strategy_id: str, value: str = "1") -> None:
+    """Follow through the product's own route."""
+    async with Visitor(world.stack.address, member.cookie) as visitor:
+        body = {
+            "strategy_id": strategy_id,
+            "account_id": member.account_id,
+            "sizing": {"mode": "MULTIPLIER", "value": value},
+        }
+        await visitor.call("POST", "/follows", body)

@@ -1,0 +1,235 @@
+"""The product of one run: servers, services and people, started once and used by every row."""
+
+import asyncio
+import shutil
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import asyncpg
+import httpx
+
+from deploy.kafka.topics import create_topics, read_topics
+from deploy.local import environment, kafka, layout, leftovers, postgres, redis_server
+from deploy.local.program import Program
+from deploy.local.screen import Screen
+from deploy.local.servers import Addresses, addresses_of
+from deploy.local.services import Services, executor_name
+from deploy.local.stack import Stack
+from libs.brokers.registry import BROKERS
+from libs.runtime.migrations import migrate
+from tests.faults import armed
+from tests.faults.crowd import Crowd, Member, gather_crowd
+from tests.faults.evidence import Ledger, Simulator
+from tests.faults.machine import Machine
+from tests.faults.wires import Wires
+
+BROKER = BROKERS[0]
+EXECUTORS = tuple(executor_name(BROKER, number) for number in range(2))
+SIMULATOR = f"simulator-{BROKER.replace('_', '-')}"
+PARTITIONS = 4
+# The real code in seconds: nothing else differs from a product with its defaults.
+EVIDENCE_WINDOW_S = 6.0
+ANSWER_TIMEOUT_S = 2.0
+GRACE_S = 1.0
+TIMINGS = {
+    "EXECUTOR_EVIDENCE_WINDOW_S": f"{EVIDENCE_WINDOW_S:g}",
+    "EXECUTOR_ANSWER_TIMEOUT_S": f"{ANSWER_TIMEOUT_S:g}",
+    "EXECUTOR_LOST_ANSWER_GRACE_S": f"{GRACE_S:g}",
+    "EXECUTOR_LEASE_S": "3",
+    "EXECUTOR_SWEEP_EVERY_S": "0.5",
+    "STREAMING_DOWN_ALARM_AFTER_S": "2",
+    "STREAMING_BOOK_REREAD_S": "5",
+    "STREAMING_BOOK_REREAD_IDLE_S": "5",
+    "LOG_LEVEL": "INFO",
+}
+_MASTERS = 6
+# Commit times of the history are how write-ahead is judged.
+_POSTGRES_OPTIONS = ("-c", "track_commit_timestamp=on")
+
+
+@dataclass(slots=True)
+class World:
+    stack: Stack
+    machine: Machine
+    services: Services
+    addresses: Addresses
+    wires: Wires
+    crowd: Crowd
+    simulator: Simulator
+    ledger: Ledger
+    http: httpx.AsyncClient
+    prices: Mapping[str, str]
+    # Settings of one row's own; forgotten when the executors are put right again.
+    changed: dict[str, str] = field(default_factory=dict)
+    options: tuple[str, ...] = ()
+    _next: int = 0
+
+    def take(self, count: int) -> list[Member]:
+        """Pick followers in turn: those who have not been part of a row for the longest."""
+        everybody = self.crowd.followers
+        if count > len(everybody):
+            raise ValueError(f"{count} followers are wanted, there are {len(everybody)}")
+        picked = [everybody[(self._next + at) % len(everybody)] for at in range(count)]
+        self._next = (self._next + count) % len(everybody)
+        return picked
+
+    def arming(self, name: str) -> Path:
+        return self.stack.layout.state / "arming" / name
+
+    def url(self, name: str) -> str:
+        (port,) = self.machine.running[name].program.ports
+        return f"http://127.0.0.1:{port}"
+
+    def executor(self, number: int) -> Program:
+        """Build one replica: through the wires, armed by its folder, with the row's settings."""
+        program = self.services.executor(BROKER, number)
+        settings = dict(program.environment) | self.wires.settings(number, program) | self.changed
+        return _armed(
+            replace(program, environment=settings), self.arming(program.name), self.options
+        )
+
+    async def restart_executors(self, *options: str, **settings: str) -> None:
+        """Start both replicas anew with settings or options of a row's own."""
+        self.changed, self.options = dict(settings), options
+        await asyncio.gather(*(self.machine.stop(name) for name in EXECUTORS))
+        await self.machine.start([self.executor(number) for number in range(2)])
+
+    async def mend(self) -> None:
+        """Put everything right again: knobs, wires, processes, settings."""
+        self.wires.mend()
+        for name in (*EXECUTORS, "signal"):
+            armed.disarm(self.arming(name))
+        await self.machine.heal()
+        await self.simulator.calm()
+        if self.changed or self.options:
+            await self.restart_executors()
+        await self.wait_for_owners()
+
+    async def wait_for_owners(self, within_s: float = 30) -> None:
+        """Wait until living replicas hold every shard."""
+        deadline = time.monotonic() + within_s
+        alive = {self.machine.pid(name) for name in EXECUTORS if self.machine.alive(name)}
+        while True:
+            owners = await self.ledger.owners()
+            if len(owners) == PARTITIONS and set(owners.values()) <= alive:
+                return
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"after {within_s:g} s the shards are held by {owners}")
+            await asyncio.sleep(0.1)
+
+    async def shards_of(self, name: str) -> set[int]:
+        owners = await self.ledger.owners()
+        return {shard for shard, pid in owners.items() if pid == self.machine.pid(name)}
+
+
+async def open_world(opened: AsyncExitStack, screen: Screen, *, followers: int) -> World:
+    """Start everything from nothing; leaving `opened` ends all of it."""
+    stack = _fresh_stack(screen)
+    machine = Machine(log=stack.layout.log, stack_id=stack.supervisor.stack_id)
+    machine.guard()
+    opened.callback(machine.stop_all)
+    wires = await opened.enter_async_context(Wires.open(stack.layout.ports, EXECUTORS))
+    addresses = await _servers(stack, machine, wires)
+    services = Services(stack, sys.executable, addresses)
+    pool = await opened.enter_async_context(
+        asyncpg.create_pool(addresses.postgres_dsn, min_size=1, max_size=4, timeout=5)
+    )
+    control = await opened.enter_async_context(
+        httpx.AsyncClient(base_url=_simulator_url(stack), timeout=30, trust_env=False)
+    )
+    http = await opened.enter_async_context(httpx.AsyncClient(timeout=30, trust_env=False))
+    world = World(
+        stack=stack,
+        machine=machine,
+        services=services,
+        addresses=addresses,
+        wires=wires,
+        crowd=Crowd(masters=(), followers=(), operators=(), admin_cookie=""),
+        simulator=Simulator(control),
+        ledger=Ledger(pool),
+        http=http,
+        prices={},
+    )
+    await _services(world)
+    with screen.step("people"):
+        world.crowd = await gather_crowd(
+            stack.address, masters=_MASTERS, followers=followers, partitions=PARTITIONS
+        )
+    world.prices = await world.simulator.prices()
+    return world
+
+
+def _fresh_stack(screen: Screen) -> Stack:
+    given = environment.given()
+    state = layout.state_dir(given) / "faults"
+    mark = state / "stack.id"
+    if mark.exists():
+        # What an earlier run left, whatever became of it.
+        leftovers.stop(mark.read_text().strip())
+        shutil.rmtree(state)
+    ports = {} if "LOCKSTEP_PORT_BASE" in given else {"LOCKSTEP_PORT_BASE": "auto"}
+    own = {"LOCKSTEP_STATE_DIR": str(state), "LOCKSTEP_PARTITIONS": str(PARTITIONS)}
+    stack = Stack.open(given | ports | own | TIMINGS, screen)
+    for name in (*EXECUTORS, "signal"):
+        folder = stack.layout.state / "arming" / name
+        folder.mkdir(parents=True)
+    return stack
+
+
+async def _servers(stack: Stack, machine: Machine, wires: Wires) -> Addresses:
+    with stack.screen.step("servers"):
+        await machine.start(await asyncio.to_thread(server_programs, stack, wires))
+    addresses = addresses_of(stack)
+    with stack.screen.step("database and topics"):
+        await asyncio.gather(
+            asyncio.to_thread(
+                migrate,
+                addresses.postgres_dsn,
+                partitions=PARTITIONS,
+                service_password=stack.keys.service_password,
+            ),
+            create_topics(addresses.kafka_bootstrap_servers, read_topics(PARTITIONS)),
+        )
+    return addresses
+
+
+def server_programs(stack: Stack, wires: Wires) -> list[Program]:
+    """Prepare PostgreSQL, Redis and Kafka; a killed one is prepared again before its restart."""
+    database = postgres.prepare(stack.layout, stack.keys.postgres_password)
+    programs = [
+        replace(database, command=(*database.command, *_POSTGRES_OPTIONS)),
+        redis_server.prepare(stack.layout, stack.keys.redis_password),
+        kafka.prepare(stack.layout),
+    ]
+    wires.advertise(stack.layout.state / "kafka" / "server.properties")
+    return programs
+
+
+async def _services(world: World) -> None:
+    services = world.services
+    signal = _armed(services.signal(), world.arming("signal"), ())
+    programs: Sequence[Program] = [
+        services.simulator(BROKER),
+        services.auth(),
+        signal,
+        services.streaming(),
+        *(world.executor(number) for number in range(len(EXECUTORS))),
+        services.web(application=False),
+    ]
+    with world.stack.screen.step("services"):
+        await world.machine.start(programs)
+
+
+def _armed(program: Program, folder: Path, options: Sequence[str]) -> Program:
+    """Run it through the launcher that can be told to die."""
+    python, _, module = program.command
+    command = (python, "-m", "tests.faults.armed", str(folder), module, *options)
+    return replace(program, command=command)
+
+
+def _simulator_url(stack: Stack) -> str:
+    return f"http://127.0.0.1:{stack.layout.ports.simulator_of(BROKER)}"

@@ -17,6 +17,8 @@ class SkipReason(StrEnum):
     MASTER_CANCELLED = "MASTER_CANCELLED"
     UNSUPPORTED = "UNSUPPORTED"
     UNKNOWN_INSTRUMENT = "UNKNOWN_INSTRUMENT"
+    CLOSED = "CLOSED"
+    OVERLOAD = "OVERLOAD"
 
 
 SKIP_SENTENCES: dict[SkipReason, str] = {
@@ -31,6 +33,8 @@ SKIP_SENTENCES: dict[SkipReason, str] = {
     SkipReason.MASTER_CANCELLED: "The master cancelled before your order was sent.",
     SkipReason.UNSUPPORTED: "Your broker does not take this kind of order.",
     SkipReason.UNKNOWN_INSTRUMENT: "Your broker does not list this instrument, or not clearly.",
+    SkipReason.CLOSED: "The market was closed and would not open before the signal ran out.",
+    SkipReason.OVERLOAD: "Too many orders were waiting. Entries were left out, so that exits go.",
 }
 
 
@@ -43,6 +47,20 @@ class HoldReason(StrEnum):
     BREAKER = "BREAKER"
     USER = "USER"
     PREDECESSOR = "PREDECESSOR"
+    HALTED = "HALTED"
+    CLOCK = "CLOCK"
+
+
+HOLD_SENTENCES: dict[HoldReason, str] = {
+    HoldReason.RATE: "Waiting for the broker's limit of orders per second.",
+    HoldReason.SESSION: "Please re-connect your broker. The order waits for its session.",
+    HoldReason.PREOPEN: "Waiting for the market to open.",
+    HoldReason.BREAKER: "The broker does not answer just now. The order waits.",
+    HoldReason.USER: "Waiting for your approval.",
+    HoldReason.PREDECESSOR: "Waiting for an earlier order of this account.",
+    HoldReason.HALTED: "Trading in this instrument is halted. The order waits.",
+    HoldReason.CLOCK: "A clock of ours is wrong just now. The order waits until it is right.",
+}
 
 
 class AttentionReason(StrEnum):

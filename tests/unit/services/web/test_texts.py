@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from libs.trading.reasons import SKIP_SENTENCES, AttentionReason, HoldReason, SkipReason
+from libs.trading.reasons import (
+    HOLD_SENTENCES,
+    SKIP_SENTENCES,
+    AttentionReason,
+    HoldReason,
+    SkipReason,
+)
 from libs.trading.states import OrderState
 
 TEXTS = Path(__file__).parents[4] / "services/web/app/src/text"
@@ -33,9 +39,15 @@ def test_every_code_has_its_text(file: str, constant: str, codes: type[StrEnum])
     assert set(keys_of(file, constant)) == {code.value for code in codes}
 
 
-def test_the_browser_says_what_the_ledger_says() -> None:
-    shown = keys_of("reasons.ts", "SKIP_REASONS")
+@pytest.mark.parametrize(
+    ("constant", "sentences"),
+    [("SKIP_REASONS", SKIP_SENTENCES), ("HOLD_REASONS", HOLD_SENTENCES)],
+)
+def test_the_browser_says_what_the_ledger_says(
+    constant: str, sentences: dict[StrEnum, str]
+) -> None:
+    shown = keys_of("reasons.ts", constant)
 
     assert {code: words.strip('"') for code, words in shown.items()} == {
-        reason.value: sentence for reason, sentence in SKIP_SENTENCES.items()
+        reason.value: sentence for reason, sentence in sentences.items()
     }

@@ -12,6 +12,8 @@ export const SKIP_REASONS = {
   MASTER_CANCELLED: "The master cancelled before your order was sent.",
   UNSUPPORTED: "Your broker does not take this kind of order.",
   UNKNOWN_INSTRUMENT: "Your broker does not list this instrument, or not clearly.",
+  CLOSED: "The market was closed and would not open before the signal ran out.",
+  OVERLOAD: "Too many orders were waiting. Entries were left out, so that exits go.",
 } as const;
 
 export const HOLD_REASONS = {
@@ -21,6 +23,8 @@ export const HOLD_REASONS = {
   BREAKER: "The broker does not answer just now. The order waits.",
   USER: "Waiting for your approval.",
   PREDECESSOR: "Waiting for an earlier order of this account.",
+  HALTED: "Trading in this instrument is halted. The order waits.",
+  CLOCK: "A clock of ours is wrong just now. The order waits until it is right.",
 } as const;
 
 export const ATTENTION_REASONS = {

@@ -1,0 +1,70 @@
+"""Whether the market lets a request go now: the gate the dispatcher asks, per order and moment."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from libs.trading.accounts import Environment
+from libs.trading.calendar import end_of_trading_day
+from libs.trading.market import Market, Request, RequestKind
+from libs.trading.reasons import HoldReason, SkipReason
+
+# Nobody knows when a halt ends: ask again.
+_HALT_LOOK_EVERY = timedelta(seconds=5)
+
+
+class PaperMarket(StrEnum):
+    """The paper exchange never closes; `HOURS` makes paper accounts keep the real hours."""
+
+    OPEN = "open"
+    HOURS = "hours"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Keep it and ask again at `until`."""
+
+    reason: HoldReason
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skip:
+    """It will never go."""
+
+    reason: SkipReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketGate:
+    market: Market
+    paper: PaperMarket
+
+    def ask(
+        self,
+        instrument: str,
+        environment: Environment,
+        request: Request,
+        *,
+        now: datetime,
+        expires_at: datetime | None = None,
+    ) -> Hold | Skip | None:
+        """Say what to do with a request; None lets it go. `now` is the database's.
+
+        Without `expires_at` it is taken to run out at the end of the Indian day.
+        """
+        if environment is Environment.PAPER and self.paper is PaperMarket.OPEN:
+            return None
+        if self.market.halted(instrument):
+            return Hold(reason=HoldReason.HALTED, until=now + _HALT_LOOK_EVERY)
+        try:
+            goes_at = self.market.goes_at(instrument, now, request)
+        except ValueError:
+            # Not a name of ours, so its hours are unknown: nothing is entered, ways out stay open.
+            entry = request.kind is RequestKind.ENTRY
+            return Skip(reason=SkipReason.UNKNOWN_INSTRUMENT) if entry else None
+        if goes_at == now:
+            return None
+        if goes_at is None or goes_at >= (expires_at or end_of_trading_day(now)):
+            return Skip(reason=SkipReason.CLOSED)
+        return Hold(reason=HoldReason.PREOPEN, until=goes_at)

@@ -12,6 +12,7 @@ from libs.runtime.settings import (
     RedisSettings,
     SessionKeySettings,
 )
+from services.executor.market import PaperMarket
 
 
 class ExecutorSettings(
@@ -42,3 +43,10 @@ class ExecutorSettings(
     in_flight_max: int = Field(default=400, gt=0)
     claim_chunk: int = Field(default=100, gt=0)
     attempts_max: int = Field(default=3, gt=0)
+    # The paper exchange never closes; `hours` makes paper accounts keep the real hours.
+    paper_market: PaperMarket = PaperMarket.OPEN
+    clock_every_s: float = Field(default=10, gt=0)
+    breaker_failures_max: int = Field(default=5, gt=0)
+    breaker_cooldown_s: float = Field(default=1, gt=0)
+    # Beyond this many waiting, entries are left out, then modifications.
+    waiting_max: int = Field(default=20_000, gt=0)

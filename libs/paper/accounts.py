@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from libs.paper.orders import PaperOrder, PaperTrade
+from libs.paper.orders import OrderChange, PaperOrder, PaperTrade
 from libs.trading.orders import Product, Side
 
 ZERO = Decimal(0)
@@ -90,6 +90,11 @@ class PaperAccount:
     @property
     def available(self) -> Decimal:
         return self.cash + self.realised - self.used - self.blocked
+
+    def changes(self) -> list[tuple[PaperOrder, OrderChange]]:
+        """List every change of today's orders as it happened."""
+        found = [(order, change) for order in self.orders.values() for change in order.changes]
+        return sorted(found, key=lambda it: it[1].sequence)
 
     def position(self, instrument: str, product: Product) -> PaperPosition:
         key = (instrument, product)

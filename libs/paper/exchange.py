@@ -22,7 +22,7 @@ from libs.paper.errors import (
 from libs.paper.events import ExchangeListener
 from libs.paper.fills import DueFill, FillScript, script_quantities
 from libs.paper.instruments import BUILT_IN, PaperInstrument
-from libs.paper.orders import OrderRequest, PaperOrder, PaperTrade
+from libs.paper.orders import OrderChange, OrderRequest, PaperOrder, PaperTrade
 from libs.paper.settlement import hold_margin, settle
 from libs.trading.orders import OrderStatus, OrderTerms, Validity
 
@@ -37,6 +37,7 @@ class PaperExchange:
         self.accounts: dict[str, PaperAccount] = {}
         self.fill_scripts: list[FillScript] = []
         self.orders_created = 0
+        self._changes = 0
         self._working: dict[str, dict[int, PaperOrder]] = {name: {} for name in instruments}
         self._due: list[DueFill] = []
         self._orders: dict[int, PaperOrder] = {}
@@ -271,6 +272,18 @@ class PaperExchange:
         order.status = status
         order.updated_at = at
         order.message = message
+        self._changes += 1
+        order.changes.append(
+            OrderChange(
+                sequence=self._changes,
+                at=at,
+                status=status,
+                terms=order.terms,
+                filled_quantity=order.filled_quantity,
+                filled_value=order.filled_value,
+                message=message,
+            )
+        )
         for listener in self._listeners:
             listener.order_changed(order)
 

@@ -1,6 +1,6 @@
 """An order in the paper book, the request it came from, and its trades."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -11,7 +11,10 @@ WORKING = frozenset({OrderStatus.ACKED, OrderStatus.OPEN, OrderStatus.PARTIAL})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRequest:
-    """What an account asks for. `tag` is the caller's own mark, kept and given back."""
+    """What an account asks for. `tag` is the caller's own mark, kept and given back.
+
+    `by_owner` marks an order that came by the owner's hand, not over the API.
+    """
 
     client_id: str
     instrument: str
@@ -20,6 +23,20 @@ class OrderRequest:
     validity: Validity
     terms: OrderTerms
     tag: str = ""
+    by_owner: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderChange:
+    """How an order stood after one change; `sequence` counts the changes of the whole exchange."""
+
+    sequence: int
+    at: datetime
+    status: OrderStatus
+    terms: OrderTerms
+    filled_quantity: int
+    filled_value: Decimal
+    message: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,6 +60,19 @@ class PaperOrder:
     triggered: bool = False
     scripted: bool = False
     trades: list["PaperTrade"] = field(default_factory=list)
+    changes: list[OrderChange] = field(default_factory=list, repr=False)
+
+    def as_of(self, change: OrderChange) -> "PaperOrder":
+        """Show the order as it stood after this change."""
+        return replace(
+            self,
+            updated_at=change.at,
+            status=change.status,
+            terms=change.terms,
+            filled_quantity=change.filled_quantity,
+            filled_value=change.filled_value,
+            message=change.message,
+        )
 
     @property
     def remaining(self) -> int:

@@ -11,22 +11,28 @@ from ipaddress import ip_address
 from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, FastAPI, HTTPException, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 
 from libs.paper.errors import PaperRefusal, UnknownAccount
 from libs.paper.fills import FillScript, FillStep
+from libs.paper.orders import OrderRequest
 from libs.paper.server import views
 from libs.paper.server.control_bodies import (
     AccountBody,
     AuthorizationBody,
+    FeedDropBody,
+    FeedReplayBody,
     FillsBody,
+    ForeignOrderBody,
     KnobBody,
     PriceBody,
     SessionsBody,
     WalkBody,
 )
 from libs.paper.server.desk import Desk
-from libs.paper.server.knobs import Knob, Knobs
+from libs.paper.server.knobs import Knobs
+from libs.trading.orders import OrderTerms
 
 TOKEN_HEADER = "X-Control-Token"  # noqa: S105 - a header's name.
 
@@ -44,6 +50,12 @@ class ControlledBroker(Protocol):
 
     def authorize(self, *, client_id: str, app_id: str, redirect_uri: str, state: str) -> str:
         """Log a client in without its browser: return where the browser would be sent."""
+
+    def drop_feed(self, client_id: str | None, for_s: float) -> int:
+        """Close order sockets of one client or of all and refuse new ones; return how many."""
+
+    async def replay_feed(self, client_id: str | None, *, is_reversed: bool, times: int) -> int:
+        """Send the day's order messages again to who listens; return how many were sent."""
 
     def limits(self) -> Mapping[str, Any]: ...
 
@@ -68,16 +80,31 @@ def build_control(broker: ControlledBroker, token: str | None) -> FastAPI:
         dependencies=[Depends(guard)],
     )
     app.add_exception_handler(PaperRefusal, _refusal)
+    app.add_exception_handler(RequestValidationError, _misunderstood)
     _add_looking(app, broker)
     _add_market(app, broker)
     _add_accounts(app, broker)
-    _add_faults(app, broker)
+    _add_knobs(app, broker)
+    _add_limits(app, broker)
+    _add_feed(app, broker)
     return app
 
 
 async def _refusal(_: Request, refusal: Exception) -> Response:
     status = 404 if isinstance(refusal, UnknownAccount) else 422
     return views.json_response({"detail": str(refusal)}, status)
+
+
+async def _misunderstood(_: Request, error: Exception) -> Response:
+    """Name each field and what it may be, in one sentence a person can act on."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else.
+    problems = []
+    for problem in error.errors():
+        name = ".".join(map(str, problem["loc"][1:])) or "body"
+        is_unknown = problem["type"] == "extra_forbidden"
+        fix = "there is no such field: see /_control/openapi.json" if is_unknown else problem["msg"]
+        problems.append(f"{name}: {fix}")
+    return views.json_response({"detail": "; ".join(problems)}, 422)
 
 
 async def _changed(broker: ControlledBroker, content: object, status: int = 200) -> Response:
@@ -176,24 +203,43 @@ def _add_accounts(app: FastAPI, broker: ControlledBroker) -> None:
     @app.post("/_control/reset")
     async def reset() -> Response:
         """Forget everything but the journal; answer its cursor."""
-        broker.knobs.by_client.clear()
+        broker.knobs.remove()
         return await _changed(broker, {"last": broker.desk.reset()})
 
 
-def _add_faults(app: FastAPI, broker: ControlledBroker) -> None:
+def _add_knobs(app: FastAPI, broker: ControlledBroker) -> None:
     @app.get("/_control/knobs")
     async def knobs() -> Response:
-        return views.json_response(
-            {"knobs": list(map(views.knob, broker.knobs.by_client.values()))}
-        )
+        """List what stands, in the order it is asked, with how often each was met and served."""
+        return views.json_response({"knobs": list(map(views.knob, broker.knobs.standing()))})
 
     @app.put("/_control/knobs")
     async def set_knob(body: KnobBody) -> Response:
-        """Replace the knob of one client, or of everyone; all defaults removes it."""
-        knob = Knob(**body.model_dump())
+        """Replace the knob of this id, else that of the client or of everyone.
+
+        All defaults remove it.
+        """
+        knob = body.knob()
         broker.knobs.put(knob)
         return views.json_response(views.knob(knob))
 
+    @app.post("/_control/knobs", status_code=201)
+    async def add_knob(body: KnobBody) -> Response:
+        """Set one more, after those of the same client."""
+        knob = body.knob()
+        if knob.does_nothing:
+            raise HTTPException(422, "it does nothing: give outcome, latency_ms or another fault")
+        broker.knobs.add(knob)
+        return views.json_response(views.knob(knob), 201)
+
+    @app.delete("/_control/knobs")
+    async def remove_knobs(id: str | None = None, client_id: str | None = None) -> Response:  # noqa: A002 - the query's name.
+        """Remove one knob, those of one client, or without either all of them."""
+        removed = broker.knobs.remove(knob_id=id, client_id=client_id)
+        return views.json_response({"removed": removed})
+
+
+def _add_limits(app: FastAPI, broker: ControlledBroker) -> None:
     @app.get("/_control/limits")
     async def limits() -> Response:
         return views.json_response(broker.limits())
@@ -205,3 +251,40 @@ def _add_faults(app: FastAPI, broker: ControlledBroker) -> None:
         except ValueError as error:
             raise HTTPException(422, str(error)) from error
         return views.json_response(broker.limits())
+
+
+def _add_feed(app: FastAPI, broker: ControlledBroker) -> None:
+    @app.post("/_control/feed/drop")
+    async def drop(body: FeedDropBody) -> Response:
+        """Close order sockets and refuse new ones for a while; sessions live on."""
+        return await _changed(broker, {"closed": broker.drop_feed(body.client_id, body.for_s)})
+
+    @app.post("/_control/feed/replay")
+    async def replay(body: FeedReplayBody) -> Response:
+        """Send the day's order messages again, several times or backwards."""
+        sent = await broker.replay_feed(
+            body.client_id, is_reversed=body.order == "reversed", times=body.times
+        )
+        return await _changed(broker, {"sent": sent})
+
+    @app.post("/_control/foreign-order", status_code=201)
+    async def foreign_order(body: ForeignOrderBody) -> Response:
+        """Let the account's owner place an order of his own, past the API and every knob."""
+        terms = OrderTerms(
+            order_type=body.order_type,
+            quantity=body.quantity,
+            limit_price=body.limit_price,
+            trigger_price=body.trigger_price,
+        )
+        request = OrderRequest(
+            client_id=body.client_id,
+            instrument=body.instrument,
+            side=body.side,
+            product=body.product,
+            validity=body.validity,
+            terms=terms,
+            tag=body.tag,
+            by_owner=True,
+        )
+        order = broker.desk.place(request)
+        return await _changed(broker, views.order_view(broker.desk, order), 201)

@@ -7,6 +7,7 @@ code behind this door, so two requests never interleave inside it.
 import asyncio
 import time
 from collections.abc import MutableMapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import orjson
@@ -15,8 +16,9 @@ from prometheus_client import Counter
 from starlette.types import Receive, Scope, Send
 
 from libs.paper.server.desk import Desk
+from libs.paper.server.failures import Failures, Misspeaker, cut_line, send_answer
 from libs.paper.server.journal import JournalBroken
-from libs.paper.server.knobs import Failure, Knobs, Operation, Outcome
+from libs.paper.server.knobs import Knobs, Operation, Outcome
 from libs.paper.server.requests import Answer, Arrival
 
 log = structlog.get_logger()
@@ -27,15 +29,11 @@ _ARRIVALS = Counter(
     "Requests that reached the simulator, by what they ask for and the HTTP status answered.",
     ["operation", "status"],
 )
-_FAILED = Answer(status=500, body=b"500 Internal Server Error\n", content_type=b"text/plain")
+_NOT_ACTED = 500
 _TOO_LARGE = Answer(status=413, body=b"413 Content Too Large\n", content_type=b"text/plain")
 
 
-class LineCut(ConnectionError):
-    """Raised where a knob cuts the line and the server has no connection to cut (in-process)."""
-
-
-class Counterpart(Protocol):
+class Counterpart(Misspeaker, Protocol):
     """The broker behind the door."""
 
     def identify(self, arrival: Arrival) -> None:
@@ -43,6 +41,18 @@ class Counterpart(Protocol):
 
     def answer(self, arrival: Arrival) -> Answer:
         """Act and answer. Never raises for anything a caller can send."""
+
+
+@dataclass(slots=True)
+class _Request:
+    """A body as it came. It is not whole when the caller left in the middle of it."""
+
+    body: bytes = b""
+    is_whole: bool = False
+
+    @property
+    def is_too_large(self) -> bool:
+        return len(self.body) > BODY_BYTES_MAX
 
 
 class Door:
@@ -53,37 +63,43 @@ class Door:
         self._desk = desk
         self._knobs = knobs
         self._counterpart = counterpart
+        self._failures = Failures(counterpart)
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await _read_body(receive)
-        arrival = _arrival(scope, body or b"", self._desk)
-        self._counterpart.identify(arrival)
-        arrival.knob = self._knobs.take(arrival.client_id, arrival.operation)
-        answer, is_lost = self._act(arrival, too_large=body is None)
-        self._write_down(arrival, answer, is_lost=is_lost)
+        request = await _read_body(receive)
+        arrival = _arrival(scope, request.body[:BODY_BYTES_MAX], self._desk)
+        acted: Answer | None = None
+        try:
+            self._counterpart.identify(arrival)
+            if request.is_whole or request.is_too_large:
+                arrival.knob = self._knobs.take(arrival.client_id, arrival.operation)
+                acted = self._act(arrival, request)
+        finally:
+            # Whatever went wrong in between: what arrived is written down.
+            self._write_down(arrival, acted, request)
         try:
             await self._desk.journal.durable()
         except JournalBroken:
             log.exception("journal_broken")
-            await _cut_line(receive, send)
+            await cut_line(receive, send)
             return
         if arrival.knob.latency_ms:
             await asyncio.sleep(arrival.knob.latency_ms / 1000)
-        if is_lost and arrival.knob.failure is Failure.DROP:
-            await _cut_line(receive, send)
-            return
-        await _send(send, _FAILED if is_lost else answer)
+        if arrival.knob.fails:
+            await self._failures.fail(arrival, acted, receive, send)
+        elif acted is not None:
+            await send_answer(send, acted)
 
-    def _act(self, arrival: Arrival, *, too_large: bool) -> tuple[Answer, bool]:
-        """Return the broker's answer and whether the caller will not get it."""
-        if too_large:
-            return _TOO_LARGE, False
+    def _act(self, arrival: Arrival, request: _Request) -> Answer | None:
+        """Return the broker's own answer, None when the knob forbids it to act."""
         if arrival.knob.outcome is Outcome.FAIL_BEFORE_ACT:
-            return _FAILED, True
-        return self._counterpart.answer(arrival), arrival.knob.outcome is Outcome.ACT_THEN_FAIL
+            return None
+        return _TOO_LARGE if request.is_too_large else self._counterpart.answer(arrival)
 
-    def _write_down(self, arrival: Arrival, answer: Answer, *, is_lost: bool) -> None:
-        _ARRIVALS.labels(arrival.operation, answer.status).inc()
+    def _write_down(self, arrival: Arrival, acted: Answer | None, request: _Request) -> None:
+        status = acted.status if acted else _NOT_ACTED
+        _ARRIVALS.labels(arrival.operation, status).inc()
+        knob = arrival.knob
         record: dict[str, Any] = {
             "kind": "arrival",
             "at": arrival.at,
@@ -94,13 +110,28 @@ class Door:
             "path": arrival.path,
             "query": _without_grant(arrival),
             "body": arrival.journal_body(),
-            "status": answer.status,
-            "answer": orjson.Fragment(answer.body) if answer.journalled else None,
-            "order_id": answer.order_id,
-            "knob": arrival.knob.outcome,
-            "answered": not is_lost,
+            "whole": request.is_whole,
+            "status": status,
+            "answer": orjson.Fragment(acted.body) if acted and acted.journalled else None,
+            "order_id": acted.order_id if acted else None,
+            "knob": knob.outcome,
+            "knob_id": knob.id or None,
+            "failure": knob.failure if knob.fails else None,
+            "answered": acted is not None and not knob.fails,
         }
         self._desk.journal.append(record)
+
+
+async def _read_body(receive: Receive) -> _Request:
+    """Read the body to its end, or until it is larger than anything a broker takes."""
+    request = _Request()
+    while not request.is_whole and not request.is_too_large:
+        message: MutableMapping[str, Any] = await receive()
+        if message["type"] == "http.disconnect":
+            return request
+        request.body += message.get("body", b"")
+        request.is_whole = not message.get("more_body")
+    return request
 
 
 def _without_grant(arrival: Arrival) -> str:
@@ -121,38 +152,3 @@ def _arrival(scope: Scope, body: bytes, desk: Desk) -> Arrival:
         at=desk.clock(),
         monotonic_ns=time.monotonic_ns(),
     )
-
-
-async def _read_body(receive: Receive) -> bytes | None:
-    """Read the whole body, None when it is larger than anything a broker takes."""
-    message: MutableMapping[str, Any] = await receive()
-    body: bytes = message.get("body", b"")
-    while message.get("more_body"):
-        message = await receive()
-        body += message.get("body", b"")
-        if len(body) > BODY_BYTES_MAX:
-            return None
-    return body if len(body) <= BODY_BYTES_MAX else None
-
-
-async def _send(send: Send, answer: Answer) -> None:
-    headers = [
-        (b"content-type", answer.content_type),
-        (b"content-length", str(len(answer.body)).encode()),
-        *answer.headers,
-    ]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
-
-
-async def _cut_line(receive: Receive, send: Send) -> None:
-    """Close the connection without a byte.
-
-    ASGI has no word for this; uvicorn's `send` is a method of the object that owns the transport.
-    """
-    transport = getattr(getattr(send, "__self__", None), "transport", None)
-    if transport is None:
-        raise LineCut("the simulator cut the line on purpose")
-    transport.close()
-    # Until the server has noticed: it would answer 500 for us if we returned before.
-    await receive()

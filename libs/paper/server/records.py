@@ -37,6 +37,7 @@ def created_record(order: PaperOrder, order_id: str) -> Record:
         "number": order.number,
         "client_id": request.client_id,
         "tag": request.tag,
+        "by_owner": request.by_owner,
         "instrument": request.instrument,
         "side": request.side,
         "product": request.product,
@@ -56,6 +57,8 @@ def request_of(record: Record) -> OrderRequest:
         validity=Validity(record["validity"]),
         terms=terms_of(record),
         tag=record["tag"],
+        # Absent in journals of earlier versions.
+        by_owner=record.get("by_owner", False),
     )
 
 

@@ -1,11 +1,11 @@
 """A request as every simulator sees it, and the answer it gives: plain data, quick to make."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
 
-from libs.paper.server.knobs import Knob, Operation
+from libs.paper.server.knobs import UNTOUCHED, Knob, Operation
 
 JSON = b"application/json"
 _JOURNAL_TEXT_MAX = 4096
@@ -31,7 +31,7 @@ class Arrival:
     monotonic_ns: int
     operation: Operation = Operation.ACCOUNT
     client_id: str | None = None
-    knob: Knob = field(default_factory=Knob)
+    knob: Knob = UNTOUCHED
     secret_body: bool = False
 
     def json(self) -> object:
@@ -44,8 +44,10 @@ class Arrival:
 
     def journal_body(self) -> object:
         """Give the body as the journal keeps it: its JSON, or a bounded text, or a mask."""
-        if not self.body or self.secret_body:
-            return "***" if self.body else None
+        if not self.body.strip():
+            return None
+        if self.secret_body:
+            return "***"
         try:
             parsed = self.json()
         except NotJSON:

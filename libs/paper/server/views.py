@@ -47,6 +47,7 @@ def order_view(desk: Desk, order: PaperOrder) -> dict[str, Any]:
     return {
         "order_id": desk.order_id(order),
         "tag": request.tag,
+        "by_owner": request.by_owner,
         "instrument": request.instrument,
         "side": request.side,
         "product": request.product,
@@ -74,7 +75,8 @@ def market(desk: Desk) -> dict[str, Any]:
 
 
 def knob(setting: Knob) -> dict[str, Any]:
-    return {**asdict(setting), "operations": sorted(setting.operations)}
+    fields = ((name, getattr(setting, name)) for name in Knob.__slots__ if name[0] != "_")
+    return {**dict(fields), "operations": sorted(setting.operations)}
 
 
 def _funds(account: PaperAccount) -> dict[str, Any]:

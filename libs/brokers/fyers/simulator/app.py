@@ -11,7 +11,7 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from libs.brokers.fyers.simulator import order_ids
+from libs.brokers.fyers.simulator import order_ids, replies
 from libs.brokers.fyers.simulator.browser import Browser
 from libs.brokers.fyers.simulator.catalogue import catalogue
 from libs.brokers.fyers.simulator.endpoints import Endpoint, Endpoints
@@ -72,9 +72,9 @@ class FyersSimulator:
         self._limits = Limits(rules)
         self._hidden = HiddenOrders(clock)
         self._sessions = Sessions(self.desk, signer, app_secret)
-        self._endpoints = Endpoints(self.desk, self._sessions, self._hidden)
+        self._endpoints = Endpoints(self.desk, self.knobs, self._sessions, self._hidden)
         self._browser = Browser(self.desk, self._sessions, signer)
-        self._sockets = OrderSockets(self.desk, self._sessions, self._hidden.left_s)
+        self._sockets = OrderSockets(self.desk, self.knobs, self._sessions, self._hidden.left_s)
         self._door = Door(self.desk, self.knobs, self)
         self.desk.on_reset(self._after_reset)
 
@@ -141,6 +141,12 @@ class FyersSimulator:
         except Refused as error:
             return refusal(error)
 
+    def without_order_id(self, arrival: Arrival) -> Answer:
+        return replies.without_order_id(arrival.operation)
+
+    def unknown_code(self, arrival: Arrival) -> Answer:
+        return replies.unknown_code()
+
     def open_account(self, client_id: str, funds: Decimal, pin: str) -> None:
         self._sessions.open_account(client_id, funds, pin)
 
@@ -153,6 +159,12 @@ class FyersSimulator:
         return self._browser.authorize(
             client_id=client_id, app_id=app_id, redirect_uri=redirect_uri, state=state
         )
+
+    def drop_feed(self, client_id: str | None, for_s: float) -> int:
+        return self._sockets.drop(client_id, for_s)
+
+    async def replay_feed(self, client_id: str | None, *, is_reversed: bool, times: int) -> int:
+        return await self._sockets.replay(client_id, is_reversed=is_reversed, times=times)
 
     def limits(self) -> Mapping[str, Any]:
         return asdict(self._limits.rules)
@@ -196,6 +208,7 @@ class FyersSimulator:
     def _after_reset(self) -> None:
         self._limits.forget()
         self._hidden.clear()
+        self._sockets.forget()
         self.desk.exchange.listen(self._sockets)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:

@@ -13,7 +13,7 @@ from libs.paper.accounts import PaperAccount
 from libs.paper.errors import InvalidTerms, OrderIsOver, UnknownInstrument, UnknownOrder
 from libs.paper.orders import PaperOrder
 from libs.paper.server.desk import Desk
-from libs.paper.server.knobs import Operation
+from libs.paper.server.knobs import Knobs, Operation
 from libs.paper.server.requests import Answer, Arrival, NotJSON
 from libs.trading.orders import OrderStatus
 
@@ -39,9 +39,10 @@ class Endpoint:
 class Endpoints:
     """Acts on the desk for the client the arrival was identified as."""
 
-    def __init__(self, desk: Desk, sessions: Sessions, hidden: HiddenOrders) -> None:
+    def __init__(self, desk: Desk, knobs: Knobs, sessions: Sessions, hidden: HiddenOrders) -> None:
         """Serve this desk's books to those who have a session."""
         self._desk = desk
+        self._knobs = knobs
         self._sessions = sessions
         self._hidden = hidden
         self._table: Mapping[tuple[str, str], Endpoint] = {
@@ -116,7 +117,7 @@ class Endpoints:
             for row, order in enumerate(account.orders.values(), 1)
             if not self._hidden.is_hidden(order)
             and (not wanted or order_ids.order_id(order) in wanted)
-            and (not tags or payloads.echoed_tag(order.request.tag) in tags)
+            and (not tags or payloads.echoed_tag(self._tag(order)) in tags)
         ]
         return answer(ok(orderBook=rows), journalled=False)
 
@@ -124,10 +125,10 @@ class Endpoints:
         account = self._account(arrival)
         tags = set(parse_qs(arrival.query).get("order_tag", []))
         rows = [
-            payloads.trade_row(trade, row)
+            payloads.trade_row(trade, row, tag=self._tag(trade.order))
             for row, trade in enumerate(account.trades, 1)
             if not self._hidden.is_hidden(trade.order)
-            and (not tags or payloads.echoed_tag(trade.order.request.tag) in tags)
+            and (not tags or payloads.echoed_tag(self._tag(trade.order)) in tags)
         ]
         return answer(ok(tradeBook=rows), journalled=False)
 
@@ -191,7 +192,14 @@ class Endpoints:
         exchange, name = self._desk.exchange, order.request.instrument
         last_price: Decimal = exchange.prices[name]
         change = last_price - exchange.instruments[name].opening_price
-        return payloads.order_row(order, row, last_price, change)
+        return payloads.order_row(
+            order, row, tag=self._tag(order), last_price=last_price, change=change
+        )
+
+    def _tag(self, order: PaperOrder) -> str:
+        """Give what the broker kept of the caller's tag: nothing under the knob that loses them."""
+        request = order.request
+        return request.tag if self._knobs.echoes_tags(request.client_id) else ""
 
     def _account(self, arrival: Arrival) -> PaperAccount:
         return self._desk.exchange.account(_client(arrival))

@@ -41,6 +41,8 @@ class Window:
             self.instants.popleft()
         if len(self.instants) < most:
             return 0
+        if most == 0:
+            return self.span_ns
         return self.instants[len(self.instants) - most] + self.span_ns - now_ns
 
 

@@ -25,6 +25,7 @@ from libs.brokers.fyers.simulator.payloads import (
     echoed_tag,
     number,
     position_side,
+    source_of,
 )
 from libs.paper.accounts import PaperPosition
 from libs.paper.orders import PaperOrder, PaperTrade
@@ -44,7 +45,7 @@ _WORDS = {
 }
 
 
-def order_message(order: PaperOrder, tick_size: Decimal, lot_size: int) -> str:
+def order_message(order: PaperOrder, *, tag: str, tick_size: Decimal, lot_size: int) -> str:
     request, terms = order.request, order.terms
     symbol = catalogue().by_name[request.instrument]
     status = STATUS_OF[order.status]
@@ -62,10 +63,10 @@ def order_message(order: PaperOrder, tick_size: Decimal, lot_size: int) -> str:
             "lot_size": lot_size,
             "offline_flag": False,
             "oms_flag": "K:1",
-            "ord_source": "ITS",
+            "ord_source": source_of(order),
             "ord_status": _INTERNAL_STATUS.get(status, status),
             "ord_type": TYPE_OF[terms.order_type],
-            "ordertag": echoed_tag(request.tag),
+            "ordertag": echoed_tag(tag),
             "org_ord_status": status,
             "precision": 2,
             "price_limit": number(terms.limit_price),
@@ -96,7 +97,7 @@ def order_message(order: PaperOrder, tick_size: Decimal, lot_size: int) -> str:
     )
 
 
-def trade_message(trade: PaperTrade) -> str:
+def trade_message(trade: PaperTrade, *, tag: str) -> str:
     request = trade.order.request
     symbol = catalogue().by_name[request.instrument]
     return _message(
@@ -110,7 +111,7 @@ def trade_message(trade: PaperTrade) -> str:
             "id_exchange": order_ids.exchange_order_id(trade.order),
             "id_fill": order_ids.trade_number(trade),
             "ord_type": TYPE_OF[trade.order.terms.order_type],
-            "ordertag": echoed_tag(request.tag),
+            "ordertag": echoed_tag(tag),
             "price_traded": number(trade.price),
             "product_type": PRODUCT_OF[request.product],
             "qty_traded": trade.quantity,

@@ -17,9 +17,13 @@ from libs.brokers.fyers.simulator.sessions import Session, Sessions
 from libs.paper.accounts import PaperAccount, PaperPosition
 from libs.paper.orders import PaperOrder, PaperTrade
 from libs.paper.server.desk import Desk
+from libs.paper.server.knobs import Knobs
+from libs.paper.server.outages import FeedOutages
 
 _QUEUE_MAX = 10_000
 _CONNECTED = Gauge("lockstep_simulator_order_sockets", "Order websockets that are open now.")
+_DROPPED = 1012  # "Service restart" of the websocket close codes.
+_PATIENCE_S = 30
 _ACK = {1: "Successfully subscribed", -1: "Successfully unsubscribed"}
 
 
@@ -31,6 +35,8 @@ class _Line:
         self.kinds: set[str] = set()
         self.queue: asyncio.Queue[str | None] = asyncio.Queue(_QUEUE_MAX)
         self.is_gone = False
+        self.is_over = False
+        self.close_code = 1000
 
     def push(self, text: str | None) -> None:
         try:
@@ -38,7 +44,21 @@ class _Line:
         except asyncio.QueueFull:
             self.cut()
 
-    def cut(self) -> None:
+    async def push_patiently(self, text: str) -> bool:
+        """Wait for room in the queue; tell whether the text went in."""
+        if self.is_over:
+            return False
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                await self.queue.put(text)
+        except TimeoutError:
+            self.cut()
+            return False
+        return True
+
+    def cut(self, close_code: int = 1000) -> None:
+        self.is_over = True
+        self.close_code = close_code
         while not self.queue.empty():
             self.queue.get_nowait()
         self.queue.put_nowait(None)
@@ -48,13 +68,21 @@ class OrderSockets:
     """All connected clients; listens to the exchange."""
 
     def __init__(
-        self, desk: Desk, sessions: Sessions, hidden_for_s: Callable[[PaperOrder], float]
+        self,
+        desk: Desk,
+        knobs: Knobs,
+        sessions: Sessions,
+        hidden_for_s: Callable[[PaperOrder], float],
     ) -> None:
         """Push what this desk's exchange tells; `hidden_for_s` holds a hidden order's news back."""
         self._desk = desk
+        self._knobs = knobs
         self._sessions = sessions
         self._hidden_for_s = hidden_for_s
+        self._outages = FeedOutages(desk.clock)
         self._lines: dict[str, set[_Line]] = {}
+        self._held: dict[int, list[Callable[[], None]]] = {}
+        self._filling: PaperOrder | None = None
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # "websocket.connect"
@@ -64,12 +92,18 @@ class OrderSockets:
         except Refused:
             await send({"type": "websocket.close", "code": 1008})  # Before accept: HTTP 403.
             return
-        await send({"type": "websocket.accept"})
+        if self._outages.holds(session.client_id):
+            await self._note("refused", session)
+            await send({"type": "websocket.http.response.start", "status": 503, "headers": []})
+            await send({"type": "websocket.http.response.body", "body": b""})
+            return
         line = _Line(session)
         self._lines.setdefault(session.client_id, set()).add(line)
         _CONNECTED.inc()
         reader = asyncio.create_task(_read(receive, line))
         try:
+            await self._note("connected", session)
+            await send({"type": "websocket.accept"})
             await _write(send, line)
         except OSError:  # The client went away while we wrote; nothing is left to tell it.
             return
@@ -91,24 +125,80 @@ class OrderSockets:
             line.cut()
         return len(lines)
 
+    def drop(self, client_id: str | None, for_s: float) -> int:
+        """Close the lines of one client or of all, and refuse new ones for that long."""
+        until = self._outages.begin(client_id, for_s)
+        lines = [
+            line
+            for owner, several in self._lines.items()
+            if client_id in {None, owner}
+            for line in several
+        ]
+        for line in lines:
+            line.cut(_DROPPED)
+        self._desk.write(
+            "feed", event="dropped", client_id=client_id, sockets=len(lines), until=until
+        )
+        return len(lines)
+
+    async def replay(self, client_id: str | None, *, is_reversed: bool, times: int) -> int:
+        """Send the day's order messages again; return how many went out."""
+        await self._desk.journal.durable()
+        sent = 0
+        for owner in [it for it in self._lines if client_id in {None, it}]:
+            texts = [
+                self._order_text(order.as_of(change))
+                for order, change in self._desk.exchange.account(owner).changes()
+                if self._hidden_for_s(order) <= 0
+            ]
+            for text in (texts[::-1] if is_reversed else texts) * times:
+                for line in self._listening(owner, "orders"):
+                    sent += await line.push_patiently(text)
+        self._desk.write("feed", event="replayed", client_id=client_id, messages=sent)
+        return sent
+
+    def forget(self) -> None:
+        """Start over: no outage, nothing held back."""
+        self._outages.clear()
+        self._held.clear()
+
     @property
     def count(self) -> int:
         return sum(map(len, self._lines.values()))
 
     def order_changed(self, order: PaperOrder) -> None:
         if lines := self._listening(order.request.client_id, "orders"):
-            instrument = self._desk.exchange.instruments[order.request.instrument]
-            text = messages.order_message(order, instrument.tick_size, instrument.lot_size)
-            self._push(lines, text, order)
+            self._push(lines, self._order_text(order), order)
 
     def traded(self, trade: PaperTrade) -> None:
+        # The position's change follows in the same breath, and is as hidden as its order.
+        self._filling = trade.order
         if lines := self._listening(trade.order.request.client_id, "trades"):
-            self._push(lines, messages.trade_message(trade), trade.order)
+            text = messages.trade_message(trade, tag=self._tag(trade.order))
+            self._push(lines, text, trade.order)
 
     def position_changed(self, account: PaperAccount, position: PaperPosition) -> None:
         if lines := self._listening(account.client_id, "positions"):
             last_price = self._desk.exchange.prices[position.instrument]
-            self._push(lines, messages.position_message(position, last_price), None)
+            self._push(lines, messages.position_message(position, last_price), self._filling)
+
+    def _order_text(self, order: PaperOrder) -> str:
+        instrument = self._desk.exchange.instruments[order.request.instrument]
+        return messages.order_message(
+            order,
+            tag=self._tag(order),
+            tick_size=instrument.tick_size,
+            lot_size=instrument.lot_size,
+        )
+
+    def _tag(self, order: PaperOrder) -> str:
+        request = order.request
+        return request.tag if self._knobs.echoes_tags(request.client_id) else ""
+
+    async def _note(self, event: str, session: Session) -> None:
+        """Have it on disk before the client hears of it."""
+        self._desk.write("feed", event=event, client_id=session.client_id)
+        await self._desk.journal.durable()
 
     def _listening(self, client_id: str, kind: str) -> list[_Line]:
         return [line for line in self._lines.get(client_id, ()) if kind in line.kinds]
@@ -121,12 +211,23 @@ class OrderSockets:
         def after_commit() -> None:
             # Asked only now: the knob hides an order right after the exchange took it.
             lag_s = self._hidden_for_s(order) if order is not None else 0
-            if lag_s > 0:
-                asyncio.get_running_loop().call_later(lag_s, deliver)
+            if order is not None and (lag_s > 0 or order.number in self._held):
+                self._hold(order.number, lag_s, deliver)
             else:
                 deliver()
 
         self._desk.journal.after_commit(after_commit)
+
+    def _hold(self, number: int, lag_s: float, deliver: Callable[[], None]) -> None:
+        """Keep a hidden order's news back, all of it together and in its order."""
+        if number not in self._held:
+            self._held[number] = []
+            asyncio.get_running_loop().call_later(lag_s, self._release, number)
+        self._held[number].append(deliver)
+
+    def _release(self, number: int) -> None:
+        for deliver in self._held.pop(number, ()):
+            deliver()
 
     def _drop(self, line: _Line) -> None:
         several = self._lines[line.session.client_id]
@@ -139,7 +240,7 @@ async def _write(send: Send, line: _Line) -> None:
     while (text := await line.queue.get()) is not None:
         await send({"type": "websocket.send", "text": text})
     if not line.is_gone:
-        await send({"type": "websocket.close", "code": 1000})
+        await send({"type": "websocket.close", "code": line.close_code})
 
 
 async def _read(receive: Receive, line: _Line) -> None:

@@ -37,8 +37,15 @@ def echoed_tag(tag: str) -> str:
     return f"1:{tag}" if tag else UNTAGGED
 
 
-def order_row(order: PaperOrder, row: int, last_price: Decimal, change: Decimal) -> Payload:
-    """Show one order as the order book does."""
+def source_of(order: PaperOrder) -> str:
+    """Tell the API's orders from those of the owner's telephone."""
+    return "M" if order.request.by_owner else "ITS"
+
+
+def order_row(
+    order: PaperOrder, row: int, *, tag: str, last_price: Decimal, change: Decimal
+) -> Payload:
+    """Show one order as the order book does; `tag` is what the broker has kept of the caller's."""
     request, terms = order.request, order.terms
     symbol = catalogue().by_name[request.instrument]
     order_id, status = order_ids.order_id(order), STATUS_OF[order.status]
@@ -71,7 +78,7 @@ def order_row(order: PaperOrder, row: int, last_price: Decimal, change: Decimal)
         "productType": PRODUCT_OF[request.product],
         "side": SIDE_OF[request.side],
         "status": status,
-        "source": "ITS",
+        "source": source_of(order),
         "ex_sym": symbol.short_name,
         "description": symbol.description,
         "ch": number(change),
@@ -79,11 +86,11 @@ def order_row(order: PaperOrder, row: int, last_price: Decimal, change: Decimal)
         "lp": number(last_price),
         "slNo": row,
         "orderNumStatus": f"{order_id}:{status}",
-        "orderTag": echoed_tag(request.tag),
+        "orderTag": echoed_tag(tag),
     }
 
 
-def trade_row(trade: PaperTrade, row: int) -> Payload:
+def trade_row(trade: PaperTrade, row: int, *, tag: str) -> Payload:
     request = trade.order.request
     symbol = catalogue().by_name[request.instrument]
     return {
@@ -103,7 +110,7 @@ def trade_row(trade: PaperTrade, row: int) -> Payload:
         "tradeNumber": order_ids.trade_number(trade),
         "row": row,
         "symbol": symbol.ticker,
-        "orderTag": echoed_tag(request.tag),
+        "orderTag": echoed_tag(tag),
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from libs.paper.server.knobs import Operation
 from libs.paper.server.requests import Answer
 
 _HTTP_STATUS = {
@@ -16,6 +17,11 @@ _HTTP_STATUS = {
     -16: 401,
     -17: 401,
     -429: 429,
+}
+_DONE = {
+    Operation.PLACE: (1101, "Order submitted successfully."),
+    Operation.MODIFY: (1102, "Successfully modified order"),
+    Operation.CANCEL: (1103, "Successfully cancelled order"),
 }
 
 
@@ -52,6 +58,16 @@ def rejected(message: str, order_id: str) -> Answer:
     """Answer an order the broker took into its book only to reject it."""
     content = {"s": "error", "code": -99, "message": message, "id": order_id}
     return answer(content, status=400, order_id=order_id)
+
+
+def without_order_id(operation: Operation) -> Answer:
+    """Say that it went well and leave out what the caller needs: id, rows, token."""
+    code, message = _DONE.get(operation, (200, ""))
+    return answer(ok(message, code=code))
+
+
+def unknown_code() -> Answer:
+    return refusal(Refused(-7777, "Something nobody has written down"))
 
 
 def refusal(error: Refused) -> Answer:

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from libs.paper.server.door import LineCut
+from libs.paper.server.failures import LineCut
 from tests.unit.libs.brokers.fyers.paper_fyers import (
     CLIENT,
     LIMIT_BUY,

@@ -89,6 +89,12 @@ def test_fourth_minute_with_a_breach_blocks_for_the_rest_of_the_day() -> None:
     assert asking.ask(12 * 3600) == 0  # Midnight in India.
 
 
+def test_limit_of_none_at_all_lets_nothing_through() -> None:
+    asking = Asking(orders_per_second=0)
+
+    assert [asking.ask(1), asking.ask(1, is_order=False)] == [1000, 0]
+
+
 def test_day_has_an_end_of_requests() -> None:
     asking = Asking(requests_per_day=2)
 

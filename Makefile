@@ -11,7 +11,7 @@ SCRATCH := .venv/lint-imports.log
 TYPED := libs services deploy tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo scale test fix check unit conformance integration e2e faults web proto clean \
+.PHONY: help setup run demo scale test fix check unit conformance integration e2e faults bench web proto clean \
 	_static _audit _fast
 
 help: ## Show this help
@@ -76,6 +76,9 @@ e2e: setup ## Run the tests of the whole stack
 
 faults: setup ## Break everything, real processes, and ask the broker's journal (RUNS=3, ARGS="--rows 7,26-31")
 	@$(PY) -m tests.faults --runs $(RUNS) $(ARGS)
+
+bench: setup ## Measure the product beside its bare floors (ARGS="--quick --only fanout")
+	@$(PY) -m tests.bench $(ARGS)
 
 proto: setup ## Regenerate libs/contracts/v1 from proto/v1
 	@$(PY) -m deploy.local.proto

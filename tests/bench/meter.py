@@ -1,0 +1,174 @@
+"""One shot: a signal (or a floor) goes off, the broker's tape says when its orders arrived."""
+
+import asyncio
+import itertools
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import httpx
+
+from tests.bench.crowd import Group
+from tests.bench.orders import INSTRUMENT, PRICE, QUANTITY
+from tests.bench.worker import Worker
+
+# An account may place ten orders a second: its next signal waits until none of them counts.
+REST_S = 1.25
+_ARRIVE_S = 30.0
+_SETTLE_S = 20.0
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+_STAGES = """
+SELECT count(*) AS orders,
+    count(*) FILTER (WHERE state IN ('PLANNED', 'HELD', 'SENDING', 'UNKNOWN')) AS unsettled,
+    count(*) FILTER (WHERE state IN ('SKIPPED', 'NEEDS_ATTENTION', 'NOT_PLACED')) AS astray,
+    min(planned_at) - min(accepted_at) AS planned_first,
+    max(planned_at) - min(accepted_at) AS planned_last,
+    min(sent_at) - min(accepted_at) AS committed_first,
+    max(sent_at) - min(accepted_at) AS committed_last
+FROM executor.orders WHERE signal_id = $1
+"""
+
+
+class Broken(Exception):
+    """Something that is no timing went wrong: the bench ends with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shot:
+    """Milliseconds since the signal was accepted, or since a floor began."""
+
+    first_ms: float
+    last_ms: float
+    stages_ms: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Meter:
+    """Sets off and reads the tape. `wrong` collects lost and doubled orders."""
+
+    broker: Worker
+    pool: asyncpg.Pool
+    signal: httpx.AsyncClient
+    doubled: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    _used_at: dict[str, float] = field(default_factory=dict)
+    _keys: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+
+    async def emit(self, group: Group, *, rest_s: float = REST_S) -> dict[str, Any]:
+        """POST a signal to a group, once its accounts have rested."""
+        wait_s = self._used_at.get(group.strategy_id, 0) + rest_s - time.monotonic()
+        if wait_s > 0:
+            await asyncio.sleep(wait_s)
+        self._used_at[group.strategy_id] = time.monotonic()
+        answer = await self.signal.post(
+            "/signals",
+            json={
+                "strategy_id": group.strategy_id,
+                "action": "PLACE",
+                "instrument": INSTRUMENT,
+                "side": "BUY",
+                "product": "INTRADAY",
+                "terms": {"order_type": "LIMIT", "quantity": QUANTITY, "limit_price": str(PRICE)},
+                "expires_in_s": 60,
+            },
+            headers={"Idempotency-Key": f"bench {time.time_ns()} {next(self._keys)}"},
+        )
+        if answer.status_code != httpx.codes.ACCEPTED:
+            raise Broken(f"the signal was not accepted: {answer.status_code} {answer.text}")
+        accepted: dict[str, Any] = answer.json()
+        return accepted
+
+    async def product(self, group: Group, broker_ms: int) -> Shot:
+        """Measure from the signal's accepted_at to its orders at the broker."""
+        offset_ns = await self.clock_offset_ns()
+        await self.rest(group)
+        await self.broker.ask("reset", delay_ms=broker_ms)
+        accepted = await self.emit(group)
+        answered_ns = time.monotonic_ns()
+        arrived = await self.broker.ask("wait", n=group.n, timeout_s=_ARRIVE_S)
+        accepted_ns = _nanoseconds(accepted["accepted_at"]) - offset_ns
+        stages = await self._settled(accepted["signal_id"], group)
+        tape = await self.broker.ask("tape")
+        self._judge(group, tape, accepted["signal_id"])
+        if not arrived:
+            raise Broken(f"no order of signal {accepted['signal_id']} reached the broker")
+        return Shot(
+            first_ms=(tape[0][2] - accepted_ns) / 1e6,
+            last_ms=(tape[-1][2] - accepted_ns) / 1e6,
+            stages_ms={"answered": (answered_ns - accepted_ns) / 1e6, **stages},
+        )
+
+    async def client(self, worker: Worker, op: str, n: int, broker_ms: int, **values: Any) -> Shot:
+        """Measure a floor or a baseline: it says when it began, the broker when orders arrived."""
+        await self.broker.ask("reset", delay_ms=broker_ms)
+        times = await worker.ask(op, n=n, **values)
+        arrived = await self.broker.ask("wait", n=n, timeout_s=_ARRIVE_S)
+        if arrived != n:
+            raise Broken(f"{op} sent {n} orders, {arrived} arrived")
+        tape = await self.broker.ask("tape")
+        began_ns = times["began_ns"]
+        return Shot(
+            first_ms=(tape[0][2] - began_ns) / 1e6,
+            last_ms=(tape[-1][2] - began_ns) / 1e6,
+            stages_ms={
+                name.removesuffix("_ns"): (at_ns - began_ns) / 1e6
+                for name, at_ns in times.items()
+                if name != "began_ns"
+            },
+        )
+
+    async def rest(self, group: Group) -> None:
+        wait_s = self._used_at.get(group.strategy_id, 0) + REST_S - time.monotonic()
+        if wait_s > 0:
+            await asyncio.sleep(wait_s)
+
+    async def clock_offset_ns(self) -> int:
+        """Tell how far the database's clock is ahead of CLOCK_MONOTONIC, by the quickest answer."""
+        tries = []
+        for _ in range(5):
+            before_ns = time.monotonic_ns()
+            at = await self.pool.fetchval("SELECT clock_timestamp()")
+            after_ns = time.monotonic_ns()
+            tries.append((after_ns - before_ns, _epoch_ns(at) - (before_ns + after_ns) // 2))
+        return min(tries)[1]
+
+    async def _settled(self, signal_id: str, group: Group) -> dict[str, float]:
+        """Wait until the outcome of every order stands in the ledger, and read the stages."""
+        deadline = time.monotonic() + _SETTLE_S
+        while True:
+            row = await self.pool.fetchrow(_STAGES, signal_id)
+            if row is not None and row["orders"] == group.n and not row["unsettled"]:
+                break
+            if time.monotonic() > deadline:
+                self.lost.append(f"signal {signal_id}: {dict(row or {})} of {group.n} orders")
+                break
+            await asyncio.sleep(0.05)
+        if row is not None and row["astray"]:
+            self.lost.append(f"signal {signal_id}: {row['astray']} orders went astray")
+        names = ("planned_first", "planned_last", "committed_first", "committed_last")
+        return {
+            name: row[name] / timedelta(milliseconds=1)
+            for name in names
+            if row is not None and row[name] is not None
+        }
+
+    def _judge(self, group: Group, tape: list[list[Any]], signal_id: str) -> None:
+        """Count by account at the broker: exactly one order each."""
+        seen = Counter(who for _, who, _ in tape)
+        wanted = {account_id.replace("-", "") for account_id in group.account_ids}
+        self.doubled += [f"signal {signal_id}, account {w}" for w, n in seen.items() if n > 1]
+        self.lost += [f"signal {signal_id}, account {who}" for who in wanted - seen.keys()]
+        self.doubled += [f"signal {signal_id}, stranger {who}" for who in seen.keys() - wanted]
+
+
+def _nanoseconds(instant: str) -> int:
+    return _epoch_ns(datetime.fromisoformat(instant))
+
+
+def _epoch_ns(instant: datetime) -> int:
+    return (instant - _EPOCH) // _MICROSECOND * 1000

@@ -1,0 +1,120 @@
+"""The ratios of a run, and what they should be. A target that is not met fails nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.bench.bench import LARGEST
+from tests.bench.figures import Figures, first, known, last
+
+COMMIT = "floor_hop_and_one_row_commit"
+# The scale on which two targets are written: sequential requests take this long for a thousand.
+_SEQUENTIAL_S = 6.3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    name: str
+    limit: float
+    value: float | None
+    unit: str = ""
+    at_least: bool = False
+
+    @property
+    def met(self) -> bool | None:
+        if self.value is None:
+            return None
+        return self.value >= self.limit if self.at_least else self.value <= self.limit
+
+    @property
+    def wanted(self) -> str:
+        return f"{'≥' if self.at_least else '≤'} {self.limit:g}{self.unit}"
+
+    @property
+    def measured(self) -> str:
+        return "-" if self.value is None else f"{self.value:.2f}{self.unit}"
+
+    @property
+    def verdict(self) -> str:
+        return {None: "not measured", True: "met", False: "not met"}[self.met]
+
+    def as_json(self) -> dict[str, Any]:
+        value = None if self.value is None else round(self.value, 3)
+        return {"name": self.name, "wanted": self.wanted, "value": value, "met": self.met}
+
+
+def ratios_of(figures: Figures) -> Mapping[str, float]:
+    of = figures.ratio
+    product = last("product", LARGEST, 5)
+    return known(
+        [
+            ("last_of_1000_to_floor", of(product, last("floor", LARGEST, 5))),
+            ("last_of_100_to_floor", of(last("product", 100, 5), last("floor", 100, 5))),
+            ("last_of_10_to_floor", of(last("product", 10, 5), last("floor", 10, 5))),
+            (
+                "last_of_1000_to_floor_broker_60ms",
+                of(last("product", LARGEST, 60), last("floor", LARGEST, 60)),
+            ),
+            (
+                "last_of_1000_to_floor_alike_table",
+                of(product, last("floor_alike_table", LARGEST, 5)),
+            ),
+            ("first_to_floor", of(first("product", 10, 5), COMMIT)),
+            ("sequential_requests_to_product", of(last("sequential", LARGEST, 5), product)),
+            ("httpx_to_product", of(last("httpx", LARGEST, 5), product)),
+            ("threads_to_product", of(last("threads", LARGEST, 5), product)),
+            ("two_executors_to_one", of(last("two_executors", LARGEST, 5), product)),
+            ("cold_to_warm", of(last("cold", LARGEST, 5), product)),
+            (
+                "ledger_5m_to_empty",
+                of(last("ledger_full", LARGEST, 5), last("ledger_empty", LARGEST, 5)),
+            ),
+            (
+                "other_masters_followers",
+                of(last("with_others", LARGEST, 5), last("without_others", LARGEST, 5)),
+            ),
+        ]
+    )
+
+
+def targets_of(figures: Figures) -> list[Target]:
+    ratios = ratios_of(figures)
+    return [
+        Target(name="last of 1,000 to floor", limit=1.6, value=ratios.get("last_of_1000_to_floor")),
+        Target(
+            name="last of 1,000 to floor (aim)",
+            limit=1.2,
+            value=ratios.get("last_of_1000_to_floor"),
+        ),
+        Target(
+            name="sequential requests to product",
+            limit=20,
+            value=ratios.get("sequential_requests_to_product"),
+            at_least=True,
+        ),
+        Target(
+            name="first of 10 to hop and one-row commit",
+            limit=3,
+            value=ratios.get("first_to_floor"),
+        ),
+        _scaled(figures, "last of 10, scaled", 10, 15),
+        _scaled(figures, "last of 100, scaled", 100, 45),
+        Target(
+            name="with 20,000 followers of others to without",
+            limit=1.2,
+            value=ratios.get("other_masters_followers"),
+        ),
+        Target(
+            name="ledger of 5 million rows to empty",
+            limit=1.2,
+            value=ratios.get("ledger_5m_to_empty"),
+        ),
+    ]
+
+
+def _scaled(figures: Figures, name: str, n: int, limit_ms: float) -> Target:
+    """Put a time on the scale where sequential requests take 6.3 s for 1,000 orders."""
+    mine = figures.median(last("product", n, 5))
+    sequential = figures.median(last("sequential", LARGEST, 5))
+    scaled = None if mine is None or not sequential else mine * _SEQUENTIAL_S * 1000 / sequential
+    return Target(name=name, limit=limit_ms, value=scaled, unit=" ms")

@@ -22,7 +22,7 @@ from libs.trading.accounts import Account
 from libs.trading.events import BrokerUpdate, DeadLetter, Notice, OrderChanged
 from libs.trading.follows import Follow, Sizing
 from libs.trading.orders import OrderReport, OrderTerms
-from libs.trading.signals import Signal, Stamps
+from libs.trading.signals import Signal, SignalAction, Stamps
 
 Event = Signal | Follow | Account | BrokerUpdate | OrderChanged | Notice | DeadLetter
 
@@ -102,6 +102,21 @@ def decode(topic: str, raw: bytes) -> Event:
         raise NotUnderstood(f"{topic}: not protobuf: {error}") from error
     event: Event = _from_message(kind, message)
     return event
+
+
+def glance(raw: bytes) -> tuple[str | None, SignalAction | None]:
+    """Read whose signal this is and what it wants, however much of the rest is missing or wrong.
+
+    Both are None for what is not protobuf; an action nobody knows is None.
+    """
+    message = signal_pb2.SignalEmitted()
+    try:
+        message.ParseFromString(raw)
+    except DecodeError:
+        return None, None
+    members = list(SignalAction)
+    known = 0 < message.action <= len(members)
+    return message.master_id or None, members[message.action - 1] if known else None
 
 
 async def decode_batch(message: BatchMessage) -> list[Record | Undecodable]:

@@ -2,17 +2,17 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Protocol
 
 import asyncpg
 import structlog
 
-from libs.contracts import codec, topics
+from libs.contracts import codec
 from libs.contracts.codec import Record, Undecodable
+from libs.contracts.dead_letters import dead_letter_message
 from libs.runtime.outbox import OutboxMessage
 from libs.runtime.postgres import UNREACHABLE
-from libs.trading.events import DeadLetter, Notice
+from libs.trading.events import Notice
 from services.auth.notices import why_not_storable
 
 log = structlog.get_logger()
@@ -49,28 +49,23 @@ def sort_out(
     dead: list[OutboxMessage] = []
     for record in records:
         if isinstance(record, Undecodable):
-            dead.append(_dead_letter(record, record.error, record.raw))
+            dead.append(dead_letter_message(record))
         elif isinstance(record.event, Notice):
             wrong = why_not_storable(record.event)
             if wrong is None:
                 notices.append(record.event)
             else:
-                dead.append(_dead_letter(record, wrong, codec.encode(record.event)))
+                dead.append(dead_letter_message(_refused(record, wrong)))
     return notices, dead
 
 
-def _dead_letter(record: Record | Undecodable, error: str, raw: bytes) -> OutboxMessage:
-    unread = record if isinstance(record, Undecodable) else None
-    letter = DeadLetter(
-        source_topic=record.topic,
+def _refused(record: Record, error: str) -> Undecodable:
+    """Treat what was read but cannot be stored as what could not be read."""
+    return Undecodable(
+        topic=record.topic,
         partition=record.partition,
         offset=record.offset,
-        raw=raw,
+        raw=codec.encode(record.event),
         error=error,
-        at=datetime.now(UTC),
-        key=unread.key if unread else None,
-        headers=dict(unread.headers) if unread else {},
-    )
-    return OutboxMessage(
-        topic=topics.DEAD_LETTERS, key=record.topic, partitions=(0,), payload=codec.encode(letter)
+        headers={},
     )

@@ -1,6 +1,7 @@
 """An alarm is a row, a log line, a metric and a notice: opened once, cleared once."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import asyncpg
@@ -86,36 +87,38 @@ class Alarms:
         self, kind: str, name: str, subject: str, user_id: str | None, figures: Mapping[str, str]
     ) -> tuple[bool, int]:
         async with self._pool.acquire() as connection, connection.transaction():
+            within = Within(connection, self._schema, self._encode_notice)
             if kind == _OPENED:
-                row = await self._insert(connection, name, subject, user_id, figures)
+                changed = await within.open(name, subject, user_id=user_id, figures=figures)
             else:
-                row = await self._close(connection, name, subject)
-            if row is not None:
-                notice = self._encode_notice(
-                    kind,
-                    code=name,
-                    subject=subject,
-                    user_id=row["user_id"],
-                    figures=row["figures"],
-                )
-                await enqueue(connection, self._schema, [notice])
+                changed = await within.clear(name, subject)
             standing = await connection.fetchval(
                 f"select count(*) from {self._schema}.alarms where name = $1 and cleared_at is null",  # noqa: S608, E501  # The schema is a constant of the calling service.
                 name,
             )
-        return row is not None, int(standing)
+        return changed, int(standing)
 
-    async def _insert(
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """Alarms as part of the caller's transaction: they stand or fall with what they are about."""
+
+    connection: "asyncpg.Connection | PoolConnectionProxy"
+    schema: str
+    encode_notice: EncodeNotice
+
+    async def open(
         self,
-        connection: "PoolConnectionProxy",
         name: str,
         subject: str,
-        user_id: str | None,
-        figures: Mapping[str, str],
-    ) -> asyncpg.Record | None:
-        return await connection.fetchrow(
+        *,
+        user_id: str | None = None,
+        figures: Mapping[str, str] | None = None,
+    ) -> bool:
+        """Open an alarm, with its notice. False when it stands already."""
+        row = await self.connection.fetchrow(
             f"""
-            insert into {self._schema}.alarms (name, subject, user_id, figures, opened_at)
+            insert into {self.schema}.alarms (name, subject, user_id, figures, opened_at)
             values ($1, $2, $3, $4, clock_timestamp())
             on conflict (name, subject) where cleared_at is null do nothing
             returning user_id, figures
@@ -123,18 +126,28 @@ class Alarms:
             name,
             subject,
             user_id,
-            dict(figures),
+            dict(figures or {}),
         )
+        return await self._told(_OPENED, name, subject, row)
 
-    async def _close(
-        self, connection: "PoolConnectionProxy", name: str, subject: str
-    ) -> asyncpg.Record | None:
-        return await connection.fetchrow(
+    async def clear(self, name: str, subject: str) -> bool:
+        """End an alarm, with its notice. False when none stands."""
+        row = await self.connection.fetchrow(
             f"""
-            update {self._schema}.alarms set cleared_at = clock_timestamp()
+            update {self.schema}.alarms set cleared_at = clock_timestamp()
             where name = $1 and subject = $2 and cleared_at is null
             returning user_id, figures
             """,  # noqa: S608  # The schema is a constant of the calling service.
             name,
             subject,
         )
+        return await self._told(_CLEARED, name, subject, row)
+
+    async def _told(self, kind: str, name: str, subject: str, row: asyncpg.Record | None) -> bool:
+        if row is None:
+            return False
+        notice = self.encode_notice(
+            kind, code=name, subject=subject, user_id=row["user_id"], figures=row["figures"]
+        )
+        await enqueue(self.connection, self.schema, [notice])
+        return True

@@ -29,21 +29,28 @@ class Sources(Protocol):
 async def without_gaps(
     signals: Sequence[SignalForShards], followers: Followers, sources: Sources
 ) -> list[SignalForShards]:
-    """Put the signals that the bus did not bring in front of those that it did."""
+    """Put the signals that the bus did not bring in front of those that it did.
+
+    What a shard has planned already falls away.
+    """
     whole: list[SignalForShards] = []
     last: dict[tuple[int, str], int] = {}
     for signal, shards in signals:
         behind: dict[int, int] = {}
+        new: list[int] = []
         for shard in shards:
             key = (shard, signal.master_id)
-            known = last.get(key, followers.planned.get(key))
-            # The first seq ever seen is the baseline.
-            if known is not None and known + 1 < signal.seq:
+            known = last.get(key, followers.planned_until(shard, signal))
+            if signal.seq <= known:
+                continue
+            new.append(shard)
+            last[key] = signal.seq
+            if known + 1 < signal.seq:
                 behind[shard] = known
-            last[key] = max(signal.seq, known or 0)
         if behind:
             whole += await _missing(signal, behind, sources)
-        whole.append((signal, shards))
+        if new:
+            whole.append((signal, new))
     return whole
 
 

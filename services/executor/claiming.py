@@ -12,11 +12,8 @@ import asyncpg
 
 from libs.trading.orders import OrderIntent, OrderTerms, OrderType, Product, Side, Validity
 from libs.trading.reasons import SKIP_SENTENCES, SkipReason
-from services.executor.rows import Claim, Due
-from services.executor.statements import ENTRY_STOP, HISTORY_OF_MOVED, IN_DOUBT, LEASE_HELD
-
-# Later than this after the claim nothing is written any more: the order may have gone stale.
-WRITE_WITHIN_S = 2.0
+from services.executor.rows import WRITE_WITHIN_S, Claim, Due, Holding
+from services.executor.statements import ENTRY_STOP, HISTORY_OF_MOVED, IN_DOUBT, lease_held
 
 
 def _claim_orders(condition: str) -> str:
@@ -30,7 +27,7 @@ WITH moved AS (
     FROM unnest($1::uuid[], $2::int[]) AS due (order_id, version)
     WHERE o.order_id = due.order_id AND o.version = due.version
         AND o.state IN ('PLANNED', 'HELD') AND o.expires_at > clock_timestamp()
-        AND {LEASE_HELD} AND {condition}
+        AND {lease_held("$3", "$4", "$5")} AND {condition}
     RETURNING o.*
 ), history AS ({HISTORY_OF_MOVED})
 SELECT order_id, version, user_id, client_order_id, account_id, instrument, side, product,
@@ -91,7 +88,7 @@ WITH moved AS (
         AND o.state IN ('ACKED', 'OPEN', 'PARTIAL') AND o.broker_order_id IS NOT NULL
         AND NOT EXISTS (SELECT FROM executor.commands other
             WHERE other.order_id = c.order_id AND other.state = 'SENDING')
-        AND {LEASE_HELD}
+        AND {lease_held("$3", "$4", "$5")}
     RETURNING c.order_id, c.n, c.kind, o.version, o.user_id, o.client_order_id, o.account_id,
         o.instrument, o.side, o.product, o.validity, o.algo_id, o.broker_order_id, c.signal_id,
         coalesce(c.order_type, o.order_type) AS order_type,
@@ -102,14 +99,6 @@ WITH moved AS (
 )
 SELECT * FROM moved
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holding:
-    """The leases under which this replica may claim: shard -> epoch."""
-
-    owner: str
-    epochs: dict[int, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,14 @@
-"""What one signal writes on the planning page: new orders, or changes of orders already placed."""
+"""What one signal means for its followers: new orders, or changes of orders already placed."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from libs.trading.follows import Follow
 from libs.trading.orders import OrderTerms
 from libs.trading.signals import Signal, SignalAction
 from libs.trading.states import SENDABLE, TERMINAL
+from services.executor.births import Born, Ready
 from services.executor.fanout import Fanout, Opened, request_hash
 from services.executor.followers import Followers
 from services.executor.planning import PlacedOrder
@@ -14,46 +16,70 @@ from services.executor.rows import PlannedOrder
 
 
 class Page(Protocol):
-    """One open planning transaction."""
+    """The open planning transaction of one signal; `born` holds what it made."""
 
-    async def new_shards(self, signal: Signal, shards: Sequence[int]) -> list[int]: ...
+    born: Born
 
-    async def add_orders(self, signal: Signal, orders: Sequence[PlannedOrder]) -> None: ...
+    async def opened(self, shards: Sequence[int]) -> dict[str, Opened]: ...
 
-    async def opened(self, signal: Signal, shards: Sequence[int]) -> dict[str, Opened]: ...
+    async def placed(self, shards: Sequence[int]) -> list[PlacedOrder]: ...
 
-    async def placed(self, parent_signal_id: str, shards: Sequence[int]) -> list[PlacedOrder]: ...
-
-    async def entries_at_work(self, signal: Signal, shards: Sequence[int]) -> list[PlacedOrder]: ...
+    async def entries_at_work(self, shards: Sequence[int]) -> list[PlacedOrder]: ...
 
     async def cancel_unsent(self, order_ids: Sequence[str], shards: Sequence[int]) -> None: ...
 
-    async def change_unsent(
-        self, signal: Signal, changes: Sequence[tuple[str, OrderTerms, bytes]]
-    ) -> None: ...
+    async def change_unsent(self, changes: Sequence[tuple[str, OrderTerms, bytes]]) -> None: ...
 
     async def add_commands(
-        self, signal: Signal, kind: str, wanted: Sequence[tuple[PlacedOrder, int | None]]
+        self, kind: str, wanted: Sequence[tuple[PlacedOrder, int | None]]
     ) -> None: ...
+
+    async def finish(self, orders: Sequence[PlannedOrder], shards: Sequence[int]) -> None: ...
+
+
+class Book(Protocol):
+    """The part of the ledger that planning writes."""
+
+    def births(
+        self,
+        signal: Signal,
+        orders: Sequence[PlannedOrder],
+        shards: Sequence[int],
+        ready: Ready,
+    ) -> AsyncIterator[Born]: ...
+
+    def page(self, signal: Signal, ready: Ready) -> AbstractAsyncContextManager[Page]: ...
 
 
 async def copy(
-    page: Page, signal: Signal, shards: Sequence[int], followers: Followers, fanout: Fanout
-) -> None:
-    """Write what this signal means for every follower of these shards; nothing if it stands."""
-    new = await page.new_shards(signal, shards)
-    if not new:
+    book: Book,
+    signal: Signal,
+    shards: Sequence[int],
+    followers: Followers,
+    fanout: Fanout,
+    ready: Ready,
+) -> AsyncIterator[Born]:
+    """Write what this signal means for every follower of these shards, and yield what is durable.
+
+    `ready` says whose order may leave at once.
+    """
+    follows = [follow for shard in shards for follow in followers.following(signal, shard)]
+    if signal.action is SignalAction.PLACE:
+        orders = fanout.entries(signal, follows, followers.accounts)
+        async for born in book.births(signal, orders, shards, ready):
+            yield born
         return
-    follows = [follow for shard in new for follow in followers.following(signal, shard)]
-    match signal.action:
-        case SignalAction.PLACE:
-            await page.add_orders(signal, fanout.entries(signal, follows, followers.accounts))
-        case SignalAction.EXIT:
-            await _exit(page, signal, new, follows, followers, fanout)
-        case SignalAction.CANCEL:
-            await _cancel(page, signal, new, await page.placed(_parent(signal), new))
-        case SignalAction.MODIFY:
-            await _modify(page, signal, new, follows, fanout)
+    async with book.page(signal, ready) as page:
+        match signal.action:
+            case SignalAction.EXIT:
+                await _exit(page, signal, shards, follows, followers, fanout)
+            case SignalAction.CANCEL:
+                await _cancel(page, shards, await page.placed(shards))
+                await page.finish([], shards)
+            case SignalAction.MODIFY:
+                await _modify(page, signal, shards, follows, fanout)
+                await page.finish([], shards)
+    yield page.born
 
 
 async def _exit(
@@ -65,17 +91,15 @@ async def _exit(
     fanout: Fanout,
 ) -> None:
     # First stop what could still open something, then close what is open.
-    await _cancel(page, signal, shards, await page.entries_at_work(signal, shards))
-    opened = await page.opened(signal, shards)
-    await page.add_orders(signal, fanout.exits(signal, follows, followers.accounts, opened))
+    await _cancel(page, shards, await page.entries_at_work(shards))
+    opened = await page.opened(shards)
+    await page.finish(fanout.exits(signal, follows, followers.accounts, opened), shards)
 
 
-async def _cancel(
-    page: Page, signal: Signal, shards: Sequence[int], orders: Sequence[PlacedOrder]
-) -> None:
+async def _cancel(page: Page, shards: Sequence[int], orders: Sequence[PlacedOrder]) -> None:
     await page.cancel_unsent([o.order_id for o in orders if o.state in SENDABLE], shards)
     at_broker = [o for o in orders if o.state not in SENDABLE | TERMINAL]
-    await page.add_commands(signal, "CANCEL", [(order, None) for order in at_broker])
+    await page.add_commands("CANCEL", [(order, None) for order in at_broker])
 
 
 async def _modify(
@@ -88,7 +112,7 @@ async def _modify(
     by_id = {follow.follow_id: follow for follow in follows}
     unsent: list[tuple[str, OrderTerms, bytes]] = []
     at_broker: list[tuple[PlacedOrder, int | None]] = []
-    for order in await page.placed(_parent(signal), shards):
+    for order in await page.placed(shards):
         follow = by_id.get(order.follow_id)
         terms = fanout.modified_terms(signal, follow) if follow else None
         if terms is None or order.state in TERMINAL:
@@ -100,11 +124,5 @@ async def _modify(
             unsent.append((order.order_id, terms, frozen))
         else:
             at_broker.append((order, terms.quantity))
-    await page.change_unsent(signal, unsent)
-    await page.add_commands(signal, "MODIFY", at_broker)
-
-
-def _parent(signal: Signal) -> str:
-    if signal.parent_signal_id is None:
-        raise ValueError(f"signal {signal.signal_id}: {signal.action} names no parent")
-    return signal.parent_signal_id
+    await page.change_unsent(unsent)
+    await page.add_commands("MODIFY", at_broker)

@@ -1,7 +1,7 @@
 """From a master's signal to an order at the broker: plan, dispatch. settling.py ends the story."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,12 +12,14 @@ import structlog
 from libs.brokers.errors import BrokerError, NotProcessed, RateLimited, SessionExpired
 from libs.brokers.protocol import BrokerSession, OrderGateway
 from libs.contracts.codec import Record, Undecodable
+from libs.runtime.crashpoints import Crashpoint, crashpoint
 from libs.trading.accounts import Environment
 from libs.trading.events import UpdateSource
 from libs.trading.follows import Follow
 from libs.trading.orders import OrderReport, OrderStatus
 from libs.trading.reasons import HoldReason
 from libs.trading.signals import Signal
+from services.executor.births import Born, Ready
 from services.executor.catching_up import Sources, missed_by, without_gaps
 from services.executor.copying import copy
 from services.executor.fanout import Fanout
@@ -28,7 +30,7 @@ from services.executor.lanes import Lanes
 from services.executor.pace import Pace
 from services.executor.planning import PlanningPage
 from services.executor.recording import Moved
-from services.executor.rows import Claim, Due, Word, by_kind
+from services.executor.rows import Claim, Due, PlannedOrder, Word, by_kind
 from services.executor.sessions import Sessions
 
 log = structlog.get_logger()
@@ -40,7 +42,13 @@ _CHANGE_AGAIN_S = 2.0
 class Ledger(Protocol):
     """The durable truth; each method is one short transaction."""
 
-    def planning(self) -> AbstractAsyncContextManager[PlanningPage]: ...
+    def births(
+        self, signal: Signal, orders: Sequence[PlannedOrder], shards: Sequence[int], ready: Ready
+    ) -> AsyncIterator[Born]: ...
+
+    def page(self, signal: Signal, ready: Ready) -> AbstractAsyncContextManager[PlanningPage]: ...
+
+    async def bury(self, dead: Sequence[Undecodable]) -> None: ...
 
     async def claim(self, due: Sequence[Due]) -> list[Claim]: ...
 
@@ -79,32 +87,33 @@ class ExecutorFlow:
     refusals_prove: bool
 
     async def plan(self, records: Sequence[Record | Undecodable]) -> None:
-        """Write down, in one transaction, what each follower shall get. Nothing is sent here."""
+        """Write down what each follower shall get; what may leave, leaves once that is durable."""
         heard = sorted_out(records, self.followers.broker)
         follows = await self._learn(heard)
         signals = await without_gaps(heard.in_order(), self.followers, self.sources)
         late = await missed_by(follows, self.followers, self.sources)
-        async with self.ledger.planning() as page:
-            for signal, shards in signals:
-                await copy(page, signal, shards, self.followers, self.fanout)
-            for signal, follow in late:
-                await page.add_orders(
-                    signal, self.fanout.entries(signal, [follow], self.followers.accounts)
-                )
-            await page.bury(heard.dead)
-        self._note_planned(signals)
-        self.lanes.wake(page.due)
+        for signal, shards in signals:
+            async for born in copy(
+                self.ledger, signal, shards, self.followers, self.fanout, self._ready
+            ):
+                self._launch(born)
+            for shard in shards:
+                self.followers.note_planned(shard, signal.master_id, signal.seq)
+        for signal, follow in late:
+            orders = self.fanout.entries(signal, [follow], self.followers.accounts)
+            async for born in self.ledger.births(signal, orders, [], self._ready):
+                self._launch(born)
+        await self.ledger.bury(heard.dead)
         if heard.words:
             await self.ledger.record(heard.words)
+        crashpoint(Crashpoint.AFTER_PLAN_COMMIT)
 
     async def dispatch(self, due: Sequence[Due]) -> None:
         """Claim in one statement per kind what is due, and send each claimed request once."""
         connected = await self._with_session(due)
         for group in by_kind(self._within_pace(connected)):
             claims = await self.ledger.claim(group)
-            # At once: what is claimed and not sent stands in doubt for the evidence window.
-            for claim in claims:
-                self.lanes.start(self.send(claim))
+            self._launch(Born(claims=claims))
             sent = {claim.order_id for claim in claims}
             await self.ledger.skip_stopped([i for i in group if i.order_id not in sent])
 
@@ -129,6 +138,7 @@ class ExecutorFlow:
         except BrokerError as error:
             await self._heard(claim, problem=UNKNOWN, message=str(error))
         else:
+            crashpoint(Crashpoint.AFTER_REPLY)
             await self._answered(claim, report)
 
     async def sweep(self) -> None:
@@ -177,6 +187,26 @@ class ExecutorFlow:
                 _word(claim, problem=problem, message=message, retry_after_s=retry_after_s)
             )
 
+    def _ready(self, order: PlannedOrder) -> bool:
+        """Say whether this order could leave now, as far as this process knows; count it if so."""
+        if not self.lanes.has_room or self.sessions.get(order.account_id) is None:
+            return False
+        return not self._wait_s(
+            order.account_id, order.instrument, urgent=order.action.reduces_risk
+        )
+
+    def _launch(self, born: Born) -> None:
+        """Write to the wire at once: what is claimed and not sent stands in doubt for long."""
+        if born.claims:
+            crashpoint(Crashpoint.AFTER_SENDING_COMMIT)
+        for claim in born.claims:
+            self.lanes.start(self.send(claim))
+        self.lanes.wake(born.due)
+
+    def _wait_s(self, account_id: str, instrument: str, *, urgent: bool) -> float:
+        segment = instrument.partition(":")[0]
+        return self.pace.wait_s(account_id, segment, urgent=urgent, now=time.monotonic())
+
     async def _with_session(self, due: Sequence[Due]) -> list[Due]:
         connected: list[Due] = []
         waiting: list[Due] = []
@@ -191,10 +221,9 @@ class ExecutorFlow:
 
     def _within_pace(self, due: Sequence[Due]) -> list[Due]:
         """Let through what the exchange's limits allow now; the rest comes back by itself."""
-        allowed, now = [], time.monotonic()
+        allowed = []
         for item in due:
-            segment = item.instrument.partition(":")[0]
-            wait_s = self.pace.wait_s(item.account_id, segment, urgent=item.urgent, now=now)
+            wait_s = self._wait_s(item.account_id, item.instrument, urgent=item.urgent)
             if wait_s:
                 self.lanes.wake_later(item, wait_s)
             else:
@@ -219,11 +248,6 @@ class ExecutorFlow:
                 self.followers.learn_account(account)
                 self.sessions.learn(account)
         return follows
-
-    def _note_planned(self, signals: Iterable[tuple[Signal, list[int]]]) -> None:
-        for signal, shards in signals:
-            for shard in shards:
-                self.followers.note_planned(shard, signal.master_id, signal.seq)
 
 
 def _word(

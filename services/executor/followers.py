@@ -16,7 +16,7 @@ from libs.trading.signals import Signal
 
 @dataclass(slots=True)
 class Followers:
-    """`planned` is the last planned seq per (shard, master); a missing one is the baseline."""
+    """`planned` is the last planned seq per (shard, master)."""
 
     broker: str
     partitions: int
@@ -92,6 +92,25 @@ class Followers:
         covered = [follow for follow in known.values() if follow.covers(signal.seq)]
         start = signal.seq % len(covered) if covered else 0
         return covered[start:] + covered[:start]
+
+    def planned_until(self, shard: int, signal: Signal) -> int:
+        """Tell the seq up to which a shard has planned this signal's master.
+
+        Of a master never planned here, the oldest follow is the baseline, and without one the
+        signal itself: nobody here can have missed anything.
+        """
+        known = self.planned.get((shard, signal.master_id))
+        if known is not None:
+            return known
+        return min(
+            (
+                follow.from_seq
+                for (its_shard, _), follows in self._by_strategy.items()
+                for follow in follows.values()
+                if its_shard == shard and follow.master_id == signal.master_id
+            ),
+            default=signal.seq - 1,
+        )
 
     def note_planned(self, shard: int, master_id: str, seq: int) -> None:
         key = (shard, master_id)

@@ -70,6 +70,11 @@ class Lanes:
         task.add_done_callback(self._finished)
 
     @property
+    def has_room(self) -> bool:
+        """Whether another request may go on the wire; a chunk that asks at once may overshoot."""
+        return not self._closed and len(self._sends) < self.in_flight_max
+
+    @property
     def waiting(self) -> int:
         return len(self._known)
 

@@ -13,12 +13,16 @@ from dataclasses import dataclass, field
 import asyncpg
 import structlog
 
+from libs.contracts.codec import Undecodable
+from libs.runtime.crashpoints import Crashpoint, crashpoint
 from libs.runtime.outbox import OutboxMessage, enqueue
 from libs.runtime.postgres import UNREACHABLE
-from services.executor.claiming import CLAIM_ENTRIES, CLAIM_EXITS, Claims, Holding
+from libs.trading.signals import Signal
+from services.executor.births import Births, Born, Ready
+from services.executor.claiming import CLAIM_ENTRIES, CLAIM_EXITS, Claims
 from services.executor.planning import PlanningPage
 from services.executor.recording import POISON, Moved, Recorder
-from services.executor.rows import Claim, Due, Word
+from services.executor.rows import Claim, Due, Holding, PlannedOrder, Word
 from services.executor.statements import HISTORY_OF_MOVED
 from services.executor.sweeping import Sweeper
 
@@ -27,6 +31,10 @@ log = structlog.get_logger()
 BATCH_S = 0.02
 WORDS_MAX = 20_000
 
+_BURY = """
+INSERT INTO executor.dead_letters (topic, partition, "offset", key, raw, headers, error)
+VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING
+"""
 _FINISH_COMMAND = """
 UPDATE executor.commands SET state = $3, message = $4, changed_at = clock_timestamp(),
     due_at = clock_timestamp() + make_interval(secs => $5)
@@ -50,6 +58,7 @@ class PostgresLedger:
 
     pool: asyncpg.Pool
     broker: str
+    new: Births
     claims: Claims
     recorder: Recorder
     sweeper: Sweeper
@@ -59,12 +68,30 @@ class PostgresLedger:
     _words: list[Word] = field(default_factory=list)
     _spoken: asyncio.Event = field(default_factory=asyncio.Event)
 
+    async def births(
+        self,
+        signal: Signal,
+        orders: Sequence[PlannedOrder],
+        shards: Sequence[int],
+        ready: Ready,
+    ) -> AsyncIterator[Born]:
+        """Write new orders in chunks, each durable when it is yielded; note the signal last."""
+        async for born in self.new.in_chunks(self.pool, signal, orders, shards, ready):
+            self._changed()
+            yield born
+
     @asynccontextmanager
-    async def planning(self) -> AsyncIterator[PlanningPage]:
-        """Open the one transaction of a planned batch."""
+    async def page(self, signal: Signal, ready: Ready) -> AsyncIterator[PlanningPage]:
+        """Open the one transaction of a signal that changes or closes what is there."""
         async with self.pool.acquire() as connection, connection.transaction():
-            yield PlanningPage(connection, self.broker)
+            yield PlanningPage(connection, self.new, signal, ready)
+            crashpoint(Crashpoint.PLANNING)
         self._changed()
+
+    async def bury(self, dead: Sequence[Undecodable]) -> None:
+        """Keep records that nobody could read, whole; once each, however often they come."""
+        if dead:
+            await self.pool.executemany(_BURY, [_grave(letter) for letter in dead])
 
     async def claim(self, due: Sequence[Due]) -> list[Claim]:
         """Claim in one statement what is due. All of `due` are of one kind (`rows.by_kind`)."""
@@ -170,3 +197,15 @@ class PostgresLedger:
     def _changed(self) -> None:
         for tell in self.on_change:
             tell()
+
+
+def _grave(letter: Undecodable) -> tuple[object, ...]:
+    return (
+        letter.topic,
+        letter.partition,
+        letter.offset,
+        letter.key,
+        letter.raw,
+        dict(letter.headers),
+        letter.error,
+    )

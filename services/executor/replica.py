@@ -12,7 +12,8 @@ from uuid_utils import uuid7
 
 from libs.trading.shards import shard_of
 from libs.trading.tags import mint_client_order_id
-from services.executor.claiming import Claims, Holding
+from services.executor.births import Births
+from services.executor.claiming import Claims
 from services.executor.fanout import Fanout
 from services.executor.flow import ExecutorFlow
 from services.executor.followers import Followers
@@ -25,6 +26,7 @@ from services.executor.pace import Pace
 from services.executor.reconciliation import Reconciliation, build_reconciliation
 from services.executor.recording import Recorder
 from services.executor.repository import Repository
+from services.executor.rows import Holding
 from services.executor.sessions import Sessions, Source
 from services.executor.settings import ExecutorSettings
 from services.executor.shards import OwnedShards
@@ -62,13 +64,18 @@ def build_replica(
         load=memory.load,
         forget=memory.forget,
     )
+
+    def holding() -> Holding:
+        return Holding(owner=shards.leases.owner, epochs=dict(shards.epochs))
+
     ledger = PostgresLedger(
         pool=pool,
         broker=settings.broker,
+        new=Births(settings.broker, settings.answer_timeout_s, settings.planning_chunk, holding),
         claims=Claims(pool, settings.answer_timeout_s),
         recorder=Recorder(settings.attempts_max),
         sweeper=Sweeper(settings.broker, settings.lost_answer_grace_s),
-        holding=lambda: Holding(owner=shards.leases.owner, epochs=dict(shards.epochs)),
+        holding=holding,
         notices_of=notices_of,
     )
     flow = ExecutorFlow(

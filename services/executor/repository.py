@@ -6,6 +6,7 @@ from datetime import datetime
 
 import asyncpg
 
+from libs.brokers.registry import BROKERS
 from libs.contracts import codec, topics
 from libs.contracts.views import account_of, follow_of
 from libs.trading.accounts import Account
@@ -23,6 +24,25 @@ _ORDER_COLUMNS = """order_id, version, change_id::text::bigint AS change_id, cha
 
 # Postgres has committed or given up every transaction below this one.
 _CURSOR = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+
+# A master's orders are found through the master's signals, newest first.
+_NEWEST = f"""
+SELECT {_ORDER_COLUMNS} FROM executor.orders WHERE order_id IN (
+    (SELECT order_id FROM executor.orders WHERE user_id = $1 ORDER BY order_id DESC LIMIT $2)
+    UNION
+    (SELECT o.order_id
+        FROM (SELECT DISTINCT ON (seq) signal_id FROM executor.inbox WHERE master_id = $1
+            ORDER BY seq DESC) AS newest
+        JOIN executor.orders o USING (signal_id) LIMIT $2))
+ORDER BY planned_at DESC, order_id LIMIT $2
+"""
+_CHANGED = f"""
+SELECT {_ORDER_COLUMNS} FROM executor.orders WHERE (user_id = $1 OR master_id = $1)
+    AND order_id IN (SELECT order_id FROM executor.order_history
+        WHERE change_id >= $3::bigint::text::xid8
+            AND broker = ANY($4::text[]) AND shard = ANY($5::int[]))
+ORDER BY planned_at DESC, order_id LIMIT $2
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,15 +126,11 @@ class Repository:
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
             cursor = await connection.fetchval(f"SELECT {_CURSOR}")  # A constant.
-            rows = await connection.fetch(
-                f"""SELECT {_ORDER_COLUMNS} FROM executor.orders
-                WHERE (user_id = $1 OR master_id = $1)
-                    AND ($2::bigint IS NULL OR change_id >= $2::text::xid8)
-                ORDER BY planned_at DESC, order_id LIMIT $3""",
-                user_id,
-                after,
-                limit,
-            )
+            if after is None:
+                rows = await connection.fetch(_NEWEST, user_id, limit)
+            else:
+                shards = list(range(self.partitions))
+                rows = await connection.fetch(_CHANGED, user_id, limit, after, BROKERS, shards)
         return Snapshot(orders=[_order(row) for row in rows], cursor=cursor)
 
     async def order(self, order_id: str, user_id: str | None) -> OrderChanged | None:

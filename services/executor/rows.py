@@ -10,6 +10,17 @@ from libs.trading.orders import OrderIntent, OrderReport, OrderTerms, Product, S
 from libs.trading.signals import SignalAction
 from libs.trading.states import OrderState
 
+# Later than this after its commit nothing is written any more: the order may have gone stale.
+WRITE_WITHIN_S = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """The leases under which this replica may claim: shard -> epoch."""
+
+    owner: str
+    epochs: dict[int, int]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedOrder:

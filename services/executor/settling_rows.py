@@ -8,10 +8,9 @@ import asyncpg
 
 from libs.runtime.outbox import OutboxMessage, enqueue
 from libs.trading.states import OrderState
-from services.executor.claiming import Holding
 from services.executor.evidence import Doubt
 from services.executor.recording import Moved, after, locked, write
-from services.executor.rows import Change
+from services.executor.rows import Change, Holding
 
 _LIMIT = 2_000
 

@@ -18,8 +18,9 @@ from libs.trading.orders import OrderType, Side
 from libs.trading.signals import SignalAction
 from services.executor.rows import Claim, Due
 from tests.factories import some_terms
-from tests.integration.executor.conftest import running
+from tests.integration.executor.conftest import a_world, running
 from tests.integration.executor.world import World
+from tests.servers import PARTITIONS, Database
 
 
 async def test_every_follower_gets_their_share_once_and_redelivery_changes_nothing(
@@ -45,7 +46,7 @@ async def test_order_with_unknown_outcome_is_looked_up_never_resent(world: World
 
     assert len(world.broker.arrivals) == 1
     history = await world.owner.fetch("SELECT state FROM executor.order_history ORDER BY version")
-    assert [row["state"] for row in history] == ["PLANNED", "SENDING", "UNKNOWN", "OPEN"]
+    assert [row["state"] for row in history] == ["SENDING", "UNKNOWN", "OPEN"]
 
 
 async def test_absent_order_counts_as_not_placed_only_after_the_evidence_window(
@@ -190,17 +191,17 @@ async def test_follow_that_was_heard_after_its_signal_still_gets_it(world: World
 
 
 class LedgerAwayOnce:
-    """Refuses the first planning transaction, like a Postgres that restarts."""
+    """Refuses the first new order, like a Postgres that restarts."""
 
     def __init__(self, ledger: Any) -> None:
         self._ledger = ledger
         self._away = True
 
-    def planning(self) -> Any:
+    def births(self, *order: Any) -> Any:
         if self._away:
             self._away = False
             raise ConnectionError("Postgres restarts")
-        return self._ledger.planning()
+        return self._ledger.births(*order)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._ledger, name)
@@ -220,11 +221,52 @@ async def test_late_follow_misses_nothing_when_its_batch_is_planned_a_second_tim
         await world.until("ACKED", "ACKED", "ACKED")
 
 
-class LedgerThatLosesEntries:
-    """Fails the claim of entries, and of nothing else."""
+class LedgerAwayAtTheSecondChunk:
+    """Writes the first chunk of one signal, then is gone; later it writes everything."""
 
     def __init__(self, ledger: Any) -> None:
         self._ledger = ledger
+        self._away = True
+
+    async def births(self, *order: Any) -> Any:
+        async for born in self._ledger.births(*order):
+            yield born
+            if self._away:
+                self._away = False
+                raise ConnectionError("Postgres restarts")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
+
+
+async def test_signal_cut_between_two_chunks_is_planned_to_its_end_and_nobody_twice(
+    database: Database,
+) -> None:
+    async with a_world(database, planning_chunk=2) as world:
+        for _ in range(5):
+            await world.a_follower()
+        async with running(world.replica):
+            work = world.replica.work
+            work.flow = replace(work.flow, ledger=LedgerAwayAtTheSecondChunk(work.flow.ledger))
+            await world.emit_and_hear()
+            await world.until(*["ACKED"] * 5)
+
+        accounts = [intent.account_id for intent in world.broker.arrivals]
+        assert sorted(accounts) == sorted(follow.account_id for follow in world.follows)
+        assert await world.owner.fetchval("SELECT count(*) FROM executor.inbox") == PARTITIONS
+
+
+class LedgerThatLosesEntries:
+    """Lets no entry leave at its birth and fails its claim later; exits it leaves alone."""
+
+    def __init__(self, ledger: Any) -> None:
+        self._ledger = ledger
+
+    def births(self, signal: Any, orders: Any, shards: Any, ready: Any) -> Any:
+        return self._ledger.births(signal, orders, shards, lambda order: False)
+
+    def page(self, signal: Any, ready: Any) -> Any:
+        return self._ledger.page(signal, lambda order: False)
 
     async def claim(self, due: Sequence[Due]) -> list[Claim]:
         if not due[0].urgent:

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from deploy.local.problems import Problem
 from deploy.local.screen import Screen
-from tests.bench import fanout, report
+from tests.bench import fanout, growth, report, sustained
 from tests.bench.bench import Bench, Options, opened_bench
 from tests.bench.meter import Broken
 from tests.bench.stack import Product, running_product
@@ -24,6 +24,9 @@ SECTIONS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "fanout": fanout.one_executor,
     "two": fanout.two_executors,
     "cold": fanout.cold,
+    "sustained": sustained.sustained,
+    "others": growth.other_masters,
+    "ledger": growth.ledger,
 }
 _ROUNDS, _ROUNDS_QUICK = 7, 3
 _WIDTH = 120

@@ -66,6 +66,10 @@ class Product:
     def pids(self) -> dict[str, int]:
         return self.stack.supervisor.pids()
 
+    def executor_pid(self) -> int:
+        """Return the process of the first executor."""
+        return self.pids()[executor_name(BROKER, 0)]
+
     async def scale(self, executors: int, pool: asyncpg.Pool, *, afresh: bool = False) -> None:
         """Run that many executors and return when they own every shard and no pace is left."""
         if afresh:

@@ -1,0 +1,91 @@
+"""Orders per second over a minute, and what each order costs in CPU time, process by process."""
+
+import asyncio
+import time
+from typing import Any
+
+from tests.bench.bench import LARGEST, Bench
+from tests.bench.crowd import Group
+from tests.bench.meter import Broken
+from tests.bench.usage import cpu_s, threads_s
+
+_GROUPS = 4
+_BROKER_MS = 5
+# Signals whose orders have not all arrived yet: enough that the executor never waits for work.
+_OUTSTANDING = 2
+# Four signals in any window of 1.1 s: half of what an account may send.
+_REST_S = 0.3
+_WAIT_S = 60.0
+# The first seconds fill the pipes and do not count.
+_RAMP = 0.1
+_UNSETTLED = """
+SELECT count(*) FROM executor.orders WHERE state IN ('PLANNED', 'HELD', 'SENDING', 'UNKNOWN')
+"""
+
+
+async def sustained(bench: Bench) -> None:
+    """Keep one executor busy with signals to changing accounts."""
+    seconds = bench.options.sustained_s
+    bench.begin(f"sustained, {seconds} s")
+    groups = [await bench.crowd.group(bench.master_id, LARGEST) for _ in range(_GROUPS)]
+    # Afresh: it loads the new accounts and their sessions when it takes its shards.
+    await bench.product.scale(1, bench.pool, afresh=True)
+    for group in groups:
+        await bench.meter.product(group, _BROKER_MS)
+    pids = {**bench.product.pids(), "bare broker": bench.meter.broker.pid}
+    executor = bench.product.executor_pid()
+    before, threads_before = cpu_s(pids), threads_s(executor)
+    began_ns = time.monotonic_ns()
+    emitted = await _keep_busy(bench, groups, seconds)
+    await bench.meter.broker.ask("wait", n=emitted * LARGEST, timeout_s=_WAIT_S)
+    after, threads_after = cpu_s(pids), threads_s(executor)
+    tape = await bench.meter.broker.ask("tape")
+    if len(tape) != emitted * LARGEST:
+        bench.meter.lost.append(f"sustained: {emitted * LARGEST} orders wanted, {len(tape)} came")
+    _note(bench, tape, began_ns, seconds)
+    orders = max(len(tape), 1)
+    for name in before.keys() & after.keys():
+        used = (after[name] - before[name]) / orders * 1e6
+        bench.figures.add(f"cpu_us_per_order_{name.replace(' ', '_').replace('-', '_')}", used)
+    for name, was, now in zip(
+        ("main_thread", "other_threads"), threads_before, threads_after, strict=True
+    ):
+        bench.figures.add(f"cpu_us_per_order_executor_{name}", (now - was) / orders * 1e6)
+    await _all_settled(bench)
+    await bench.check()
+    bench.end(f"{bench.figures.median('sustained_orders_per_s') or 0:.0f} orders/s")
+
+
+async def _keep_busy(bench: Bench, groups: list[Group], seconds: float) -> int:
+    await bench.meter.broker.ask("reset", delay_ms=_BROKER_MS)
+    until = time.monotonic() + seconds
+    emitted = 0
+    while time.monotonic() < until:
+        await bench.meter.emit(groups[emitted % len(groups)], rest_s=_REST_S)
+        emitted += 1
+        wanted = (emitted - _OUTSTANDING) * LARGEST
+        if wanted > 0:
+            arrived = await bench.meter.broker.ask("wait", n=wanted, timeout_s=_WAIT_S)
+            if arrived < wanted:
+                raise Broken(f"sustained: {arrived} of {wanted} orders arrived in {_WAIT_S:g} s")
+            bench.note(f"{arrived} orders")
+    return emitted
+
+
+def _note(bench: Bench, tape: list[list[Any]], began_ns: int, seconds: float) -> None:
+    """Count what arrived between the ramp and the last signal, second by second for the spread."""
+    counts: dict[int, int] = {}
+    for _, _, at_ns in tape:
+        second = int((at_ns - began_ns) / 1e9)
+        counts[second] = counts.get(second, 0) + 1
+    for second in range(max(1, round(seconds * _RAMP)), int(seconds)):
+        bench.figures.add("sustained_orders_per_s", counts.get(second, 0))
+
+
+async def _all_settled(bench: Bench) -> None:
+    """Wait until every outcome is written: the next section shall start from rest."""
+    deadline = time.monotonic() + _WAIT_S
+    while await bench.pool.fetchval(_UNSETTLED):
+        if time.monotonic() > deadline:
+            raise Broken("orders are not settled a minute after the load has ended")
+        await asyncio.sleep(0.5)

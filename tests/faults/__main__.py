@@ -19,7 +19,10 @@ from deploy.local.problems import Problem
 from deploy.local.screen import Screen
 from tests.faults import (
     broker_rows,
+    bus_rows,
     executor_rows,
+    feed_rows,
+    ledger_rows,
     signal_rows,
 )
 from tests.faults.canaries import canaries_of
@@ -30,7 +33,7 @@ from tests.faults.scene import Scene, open_scene
 from tests.faults.secrecy import Secrets
 from tests.faults.world import World, open_world
 
-THEMES = (signal_rows, executor_rows, broker_rows)
+THEMES = (signal_rows, executor_rows, broker_rows, bus_rows, ledger_rows, feed_rows)
 _WIDTH = 160
 _MEND_WITHIN_S = 120
 

@@ -1,34 +1,200 @@
-"""Rows 11 to 25: a broker that fails, lies, hides, stalls or is not there."""
+"""Rows 11 to 23 and 25: a broker that fails, lies, hides, stalls or is not there."""
 
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from tests.faults.case import AT_BROKER
 from tests.faults.executor_rows import IN_DOUBT
+from tests.faults.machine import memory_bytes
 from tests.faults.rows import row
 from tests.faults.scene import Scene
-from tests.faults.world import ANSWER_TIMEOUT_S, EVIDENCE_WINDOW_S
+from tests.faults.world import ANSWER_TIMEOUT_S, EVIDENCE_WINDOW_S, EXECUTORS, PROOF_S, SIMULATOR
 
-_LINKED = {"OPEN", "FILLED", "ACKED"}
+_UNREADABLE = "BROKER_ANSWER_UNREADABLE"
+_ABSENT = frozenset({"NOT_PLACED"})
+_MEMORY_MAX = 64 * 1024 * 1024
 
 
 @row(11, "broker 500 after acting")
 async def fails_after_acting(scene: Scene) -> None:
-    await scene.world.simulator.knob(
-        outcome="act_then_fail", failure="http_500", operations=["place"]
-    )
-    await scene.expect_alarm(IN_DOUBT)
-    signal_id = await scene.emit()
-    await scene.until_arrivals(len(scene.followers))
-    await scene.mend()
-    await scene.until_states(signal_id, _LINKED)
+    await _mistreated(scene, "act_then_fail", "status_500", AT_BROKER)
 
 
 @row(12, "broker 500 without acting")
 async def fails_before_acting(scene: Scene) -> None:
-    await scene.world.simulator.knob(
-        outcome="fail_before_act", failure="http_500", operations=["place"]
-    )
+    await _mistreated(scene, "fail_before_act", "status_500", _ABSENT)
+
+
+@row(13, "read timeout after acting")
+async def hangs_after_acting(scene: Scene) -> None:
+    await _mistreated(scene, "act_then_fail", "hang", AT_BROKER)
+
+
+@row(14, "TCP RST after the request was read")
+async def resets_the_line(scene: Scene) -> None:
+    acted, not_acted = scene.followers[::2], scene.followers[1::2]
     await scene.expect_alarm(IN_DOUBT)
+    for group, outcome in ((acted, "act_then_fail"), (not_acted, "fail_before_act")):
+        for follower in group:
+            await _fail(scene, outcome, "rst", follower.client_id)
     signal_id = await scene.emit()
     await scene.until_arrivals(len(scene.followers))
     await scene.mend()
-    await scene.until_states(
-        signal_id, {"NOT_PLACED"}, ANSWER_TIMEOUT_S + 2 * EVIDENCE_WINDOW_S + 5
+    await scene.until_states(signal_id, AT_BROKER | _ABSENT, PROOF_S)
+    here = {o.account_id: o.state for o in await scene.world.ledger.orders([signal_id])}
+    for follower in acted:
+        scene.check(here[follower.account_id] != "NOT_PLACED", "an order was not linked")
+    for follower in not_acted:
+        scene.check(here[follower.account_id] == "NOT_PLACED", "an order was invented")
+
+
+@row(15, "connection refused")
+async def refuses_connections(scene: Scene) -> None:
+    await scene.expect_alarm("BROKER_AWAY")
+    scene.world.machine.kill(SIMULATOR)
+    signal_id = await scene.emit()
+    await scene.pause(3, 5)
+    states = set(await scene.states(signal_id))
+    scene.check(states <= {"HELD", "PLANNED", "SENDING"}, f"nobody listened, and {states}")
+    await scene.mend()
+    await scene.until_states(signal_id, AT_BROKER, 25)
+
+
+@row(16, "half-open connection")
+async def is_half_open(scene: Scene) -> None:
+    await scene.expect_alarm(IN_DOUBT)
+    # A request on each line first: what is silenced afterwards is a connection that stood.
+    await scene.until_states(await scene.emit(), AT_BROKER)
+    await scene.world.wires.silence("simulator")
+    signal_id = await scene.emit(scene.place_body(scene.instruments[1]))
+    await scene.until_states(signal_id, {"UNKNOWN"}, ANSWER_TIMEOUT_S + 5)
+    await scene.world.wires.mend(late=scene.dice.random() < 0.5)
+    await scene.mend()
+    await scene.until_states(signal_id, AT_BROKER | _ABSENT, PROOF_S)
+
+
+@row(17, "slow-loris reply, 1 byte/s", followers=6)
+async def drips(scene: Scene) -> None:
+    slow, others = scene.followers[:2], scene.followers[2:]
+    await scene.expect_alarm(IN_DOUBT)
+    for follower in slow:
+        await _fail(scene, "act_then_fail", "slow_loris", follower.client_id)
+    signal_id = await scene.emit()
+    await scene.until_arrivals(len(scene.followers))
+    await asyncio.sleep(ANSWER_TIMEOUT_S / 2)
+    orders = await scene.world.ledger.orders([signal_id])
+    done = {order.account_id for order in orders if order.state in AT_BROKER}
+    scene.check(done >= {f.account_id for f in others}, "others waited for the slow ones")
+    await scene.mend()
+    await scene.until_states(signal_id, AT_BROKER, PROOF_S)
+
+
+@row(18, "HTML “Request Rejected” with 200")
+async def answers_a_page(scene: Scene) -> None:
+    await scene.expect_alarm(_UNREADABLE)
+    await _mistreated(scene, _either(scene), "html", AT_BROKER | _ABSENT)
+
+
+@row(19, "truncated JSON, huge body, garbage", followers=6)
+async def answers_monsters(scene: Scene) -> None:
+    await scene.expect_alarm(IN_DOUBT)
+    pids = [scene.world.machine.pid(name) for name in EXECUTORS]
+    before = [memory_bytes(pid) for pid in pids]
+    for at, follower in enumerate(scene.followers):
+        failure = ("truncated", "huge", "garbage")[at % 3]
+        size = {"huge_mib": 1024} if failure == "huge" else {}
+        await _fail(scene, _either(scene), failure, follower.client_id, **size)
+    signal_id = await scene.emit()
+    await scene.until_arrivals(len(scene.followers))
+    await scene.until_states(signal_id, {"UNKNOWN", *AT_BROKER, *_ABSENT}, ANSWER_TIMEOUT_S + 5)
+    grown = max(memory_bytes(pid) - was for pid, was in zip(pids, before, strict=True))
+    scene.check(grown < _MEMORY_MAX, f"an executor grew by {grown / 2**20:.0f} MiB")
+    await scene.mend()
+    await scene.until_states(signal_id, AT_BROKER | _ABSENT, PROOF_S)
+
+
+@row(20, "success reply without order id")
+async def forgets_the_order_id(scene: Scene) -> None:
+    await _mistreated(scene, "act_then_fail", "no_order_id", AT_BROKER)
+
+
+@row(21, "unknown error code")
+async def answers_a_new_code(scene: Scene) -> None:
+    await scene.expect_alarm(_UNREADABLE)
+    await _mistreated(scene, _either(scene), "unknown_code", AT_BROKER | _ABSENT)
+
+
+@row(22, "redirect 307 to another host")
+async def redirects(scene: Scene) -> None:
+    await scene.expect_alarm(_UNREADABLE)
+    async with _listener() as (address, heard):
+        await _mistreated(
+            scene, _either(scene), "redirect", AT_BROKER | _ABSENT, redirect_to=address
+        )
+    scene.check(not heard, f"{len(heard)} requests followed the redirect")
+
+
+@row(23, "order visible in the book only late in the evidence window")
+async def hides_the_order(scene: Scene) -> None:
+    lag_s = ANSWER_TIMEOUT_S + EVIDENCE_WINDOW_S * scene.dice.uniform(0.5, 0.7)
+    await scene.expect_alarm(IN_DOUBT)
+    await _fail(scene, "act_then_fail", "drop", visibility_lag_s=lag_s)
+    signal_id = await scene.emit()
+    await scene.until_arrivals(len(scene.followers))
+    await scene.mend()
+    await asyncio.sleep(lag_s - 1)
+    states = set(await scene.states(signal_id))
+    scene.check(states == {"UNKNOWN"}, f"nothing was to be seen, and the orders are {states}")
+    await scene.until_states(signal_id, AT_BROKER, PROOF_S)
+
+
+@row(25, "order appears after NOT_PLACED")
+async def appears_late(scene: Scene) -> None:
+    lag_s = PROOF_S + scene.dice.uniform(2, 4)
+    await _fail(scene, "act_then_fail", "drop", visibility_lag_s=lag_s)
+    signal_id = await scene.emit()
+    await scene.until_arrivals(len(scene.followers))
+    await scene.mend()
+    await scene.until_states(signal_id, {"NOT_PLACED"}, PROOF_S)
+    await scene.expect_alarm("ORDER_APPEARED_LATE", clears=False)
+    await scene.until_states(signal_id, AT_BROKER, lag_s + 15)
+
+
+async def _mistreated(
+    scene: Scene, outcome: str, failure: str, ends: frozenset[str], **settings: Any
+) -> None:
+    """Let every follower's broker fail once in this way; each order must end as told."""
+    await scene.expect_alarm(IN_DOUBT)
+    await _fail(scene, outcome, failure, **settings)
+    signal_id = await scene.emit()
+    await scene.until_arrivals(len(scene.followers))
+    await scene.pause(0, 0.3)
+    await scene.mend()
+    await scene.until_states(signal_id, ends, PROOF_S)
+
+
+async def _fail(
+    scene: Scene, outcome: str, failure: str, client_id: str | None = None, **settings: Any
+) -> None:
+    await scene.world.simulator.knob(
+        outcome=outcome, failure=failure, client_id=client_id, operations=["place"], **settings
     )
+
+
+def _either(scene: Scene) -> str:
+    return scene.dice.choice(["act_then_fail", "fail_before_act"])
+
+
+@asynccontextmanager
+async def _listener() -> AsyncIterator[tuple[str, Sequence[bytes]]]:
+    """Stand where a redirect points to, and keep what arrives."""
+    heard: list[bytes] = []
+
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.read(1000))
+        writer.close()
+
+    async with await asyncio.start_server(hear, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", heard

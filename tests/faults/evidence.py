@@ -54,8 +54,7 @@ class Simulator:
 
     async def calm(self) -> None:
         """Remove every knob."""
-        for knob in (await self.ask("GET", "knobs"))["knobs"]:
-            await self.ask("PUT", "knobs", {"client_id": knob["client_id"]})
+        await self.ask("DELETE", "knobs")
 
     async def cursor(self) -> int:
         return int((await self.ask("GET", "state"))["journal_last"])

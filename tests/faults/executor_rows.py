@@ -1,50 +1,154 @@
 """Rows 4 to 10, 30 and 48: an executor dies, freezes, stops or joins in the middle of its work."""
 
+import asyncio
 from collections.abc import Sequence
 
 from libs.runtime.crashpoints import Crashpoint
 from tests.faults.armed import arm
+from tests.faults.case import AT_BROKER
 from tests.faults.crowd import Member
 from tests.faults.rows import row
 from tests.faults.scene import Failed, Scene
-from tests.faults.world import EXECUTORS
+from tests.faults.world import EXECUTORS, PROOF_S
 
 IN_DOUBT = "ORDERS_IN_DOUBT"
 _VICTIM = EXECUTORS[0]
 _DIES_WITHIN_S = 15
+_NOTHING_SENT = frozenset({"SKIPPED", "NOT_PLACED"})
+
+
+@row(4, "SIGKILL planner mid-transaction", followers=8)
+async def killed_while_planning(scene: Scene) -> None:
+    signal_id, served = await _dies_at(scene, Crashpoint.PLANNING)
+    # Nobody takes over before the group has noticed, so what stands now is what was committed.
+    written = {order.account_id for order in await scene.world.ledger.orders([signal_id])}
+    half = written & {follower.account_id for follower in served}
+    scene.check(not half, f"{len(half)} orders of a transaction that was never committed")
+    await scene.mend()
 
 
 @row(5, "SIGKILL planner after commit, before offset commit", followers=8)
 async def killed_after_plan(scene: Scene) -> None:
     await _dies_at(scene, Crashpoint.AFTER_PLAN_COMMIT)
+    await scene.pause(0, 1)
+    await scene.mend()
+
+
+@row(6, "SIGKILL dispatcher after SENDING commit, before the socket write", followers=8)
+async def killed_before_the_write(scene: Scene) -> None:
+    signal_id, served = await _dies_at(scene, Crashpoint.AFTER_SENDING_COMMIT)
+    await scene.expect_alarm(IN_DOUBT)
+    await scene.mend()
+    await scene.until_states(signal_id, AT_BROKER | _NOTHING_SENT, PROOF_S + 10)
+    mine = {follower.account_id for follower in served}
+    orders = await scene.world.ledger.orders([signal_id])
+    absent = [o for o in orders if o.state == "NOT_PLACED" and o.account_id in mine]
+    scene.check(bool(absent), "no order was proved absent: which one was claimed and not sent?")
 
 
 @row(7, "SIGKILL while the request is on the wire", followers=8)
 async def killed_on_the_wire(scene: Scene) -> None:
-    served = await _served_by(scene, _VICTIM)
+    if not await _served_by(scene, _VICTIM):
+        raise Failed("no follower is served by the victim")
     await scene.world.simulator.knob(latency_ms=1500, operations=["place"])
-    await scene.emit()
+    signal_id = await scene.emit()
     await scene.until_arrivals(len(scene.followers))
     await scene.pause(0, 1)
     scene.world.machine.kill(_VICTIM)
     scene.fault_over()
     await scene.expect_alarm(IN_DOUBT)
     await scene.mend()
-    scene.check(bool(served), "no follower was served by the victim")
+    await scene.until_states(signal_id, AT_BROKER, PROOF_S + 10)
 
 
-async def _dies_at(scene: Scene, point: Crashpoint, nth: int = 1) -> str:
-    """Arm one replica, emit, and see it die; return the signal."""
-    if not await _served_by(scene, _VICTIM):
+@row(8, "SIGKILL after reply, before the ACKED commit", followers=8)
+async def killed_after_the_reply(scene: Scene) -> None:
+    signal_id, _ = await _dies_at(scene, Crashpoint.AFTER_REPLY)
+    await scene.expect_alarm(IN_DOUBT)
+    await scene.mend()
+    await scene.until_states(signal_id, AT_BROKER | _NOTHING_SENT, PROOF_S + 10)
+
+
+@row(9, "SIGKILL reconciler half-way", followers=8)
+async def killed_while_settling(scene: Scene) -> None:
+    await scene.world.simulator.knob(
+        outcome="act_then_fail", failure="drop", operations=["place"], visibility_lag_s=1.5
+    )
+    await scene.expect_alarm(IN_DOUBT)
+    signal_id, _ = await _dies_at(scene, Crashpoint.SETTLING, nth=scene.dice.randint(1, 2))
+    await scene.mend()
+    await scene.until_states(signal_id, AT_BROKER, PROOF_S + 10)
+
+
+@row(10, "SIGSTOP dispatcher for longer than a TTL, then SIGCONT", followers=8)
+async def frozen_for_longer_than_a_ttl(scene: Scene) -> None:
+    await scene.world.simulator.knob(latency_ms=200, operations=["place"])
+    await scene.emit(scene.place_body(expires_in_s=4))
+    await scene.pause(0, 0.15)
+    scene.world.machine.freeze(_VICTIM)
+    await scene.emit(scene.place_body(scene.instruments[1], expires_in_s=4))
+    await scene.pause(1, 2)
+    taken_over = await scene.emit(scene.place_body(scene.instruments[2]))
+    # The group gives its shards to the other replica meanwhile.
+    await scene.until_states(taken_over, AT_BROKER, 20)
+    await scene.pause(0, 2)
+    await scene.mend()
+
+
+@row(30, "consumer group rebalance storm", followers=8)
+async def members_come_and_go(scene: Scene) -> None:
+    third, machine = scene.world.executor(2), scene.world.machine
+    for _ in range(3):
+        await machine.start([third])
+        await scene.emit()
+        await scene.pause(0, 0.5)
+        await scene.emit(scene.place_body(scene.instruments[1]))
+        if scene.dice.random() < 0.5:
+            machine.kill(third.name)
+        else:
+            await machine.stop(third.name)
+        await scene.emit(scene.place_body(scene.instruments[2]))
+    machine.forget(third.name)
+    await scene.mend()
+
+
+@row(48, "SIGTERM during 200 in-flight orders, rolling restart under load", followers=50)
+async def rolled_under_load(scene: Scene) -> None:
+    await scene.world.simulator.knob(latency_ms=700, operations=["place"])
+    load = asyncio.create_task(_load(scene))
+    await scene.until_arrivals(200)
+    for name in EXECUTORS:
+        await scene.pause(0, 0.4)
+        await scene.world.machine.restart(name)
+        await scene.world.wait_for_owners()
+    await load
+    scene.fault_over()
+    await scene.world.simulator.calm()
+    await scene.mend()
+    await scene.until_all_settled()
+    ids = [o.order_id for o in await scene.world.ledger.orders(scene.signal_ids)]
+    doubts = sum(step.state == "UNKNOWN" for step in await scene.world.ledger.history(ids))
+    scene.check(doubts == 0, f"{doubts} orders were in doubt because of a polite restart")
+
+
+async def _load(scene: Scene) -> None:
+    """Emit for as long as the replicas are being restarted."""
+    for turn in range(16):
+        await scene.emit(scene.place_body(scene.instruments[turn % 3]))
+        await asyncio.sleep(0.05 if turn < 5 else 0.8)
+
+
+async def _dies_at(scene: Scene, point: Crashpoint, nth: int = 1) -> tuple[str, Sequence[Member]]:
+    """Arm one replica, emit, and see it die; return the signal and whom it served."""
+    served = await _served_by(scene, _VICTIM)
+    if not served:
         raise Failed("no follower is served by the victim")
     arm(scene.world.arming(_VICTIM), point, nth)
     signal_id = await scene.emit()
     if not await scene.world.machine.gone(_VICTIM, _DIES_WITHIN_S):
         raise Failed(f"the executor never passed {point}")
     scene.fault_over()
-    await scene.pause(0, 1)
-    await scene.mend()
-    return signal_id
+    return signal_id, served
 
 
 async def _served_by(scene: Scene, name: str) -> Sequence[Member]:

@@ -5,7 +5,8 @@ import contextlib
 import random
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -14,7 +15,7 @@ from typing import Any
 import httpx
 
 from deploy.local.visitor import Visitor
-from tests.faults.case import AT_BROKER, Case, Emitted, Expected
+from tests.faults.case import AT_BROKER, Case, Created, Emitted, Expected
 from tests.faults.crowd import Member
 from tests.faults.evidence import Net, arrivals_of, created_of, difference
 from tests.faults.judge import settled
@@ -99,6 +100,17 @@ class Scene:
         ttl = {"expires_in_s": expires_in_s} if expires_in_s else {}
         return {"strategy_id": self.strategy_id, **body, "terms": terms, **ttl}
 
+    def change_body(self, action: str, parent: str, *, away: str = "") -> dict[str, Any]:
+        """Describe a MODIFY (to a limit moved by `away`) or CANCEL of the first instrument."""
+        terms = {"terms": self.place_body(away=away)["terms"]} if away else {}
+        return {
+            "strategy_id": self.strategy_id,
+            "action": action,
+            "parent_signal_id": parent,
+            "instrument": self.instruments[0],
+            **terms,
+        }
+
     async def send(
         self, body: dict[str, Any], *, key: str | None = None, service: str = "web"
     ) -> httpx.Response:
@@ -136,6 +148,10 @@ class Scene:
             )
         )
 
+    @property
+    def signal_ids(self) -> list[str]:
+        return [signal.signal_id for signal in self.signals]
+
     async def states(self, signal_id: str) -> list[str]:
         return [order.state for order in await self.world.ledger.orders([signal_id])]
 
@@ -149,7 +165,7 @@ class Scene:
                 raise Failed(f"not within {within_s:g} s: {what}")
             await asyncio.sleep(_LOOK_S)
 
-    async def until_states(self, signal_id: str, wanted: set[str], within_s: float = 20) -> None:
+    async def until_states(self, signal_id: str, wanted: Set[str], within_s: float = 20) -> None:
         """Wait until every follower's order of a signal is in one of these states."""
         found: list[str] = []
 
@@ -173,12 +189,18 @@ class Scene:
 
         await self.until(f"{count} requests to {operation} at the broker", done)
 
+    async def arrivals_of(self, signal_id: str) -> int:
+        """Count the requests at the broker that belong to a signal."""
+        tags = {order.tag for order in await self.world.ledger.orders([signal_id])}
+        entries = await self.world.simulator.entries(self.cursor)
+        return sum(arrival.tag in tags for arrival in arrivals_of(entries))
+
     async def finish(self) -> Case:
         """Put the world right, see that lanes work again, wait for the end, gather the evidence."""
         await self.mend()
         if self.probing is not None:
             await self.probing
-        await self._wait_until_settled()
+        await self.until_all_settled()
         await self._wait_until_cleared()
         return await self._case()
 
@@ -199,9 +221,11 @@ class Scene:
         else:
             self.recovery_s = time.monotonic() - (self.over_at or 0)
 
-    async def _wait_until_settled(self) -> None:
+    async def until_all_settled(self) -> None:
+        """Wait until nothing moves any more, or the time for it is over."""
+
         async def done() -> bool:
-            orders = await self.world.ledger.orders([s.signal_id for s in self.signals])
+            orders = await self.world.ledger.orders(self.signal_ids)
             planned = sum(len(s.eligible) for s in self.signals if s.action == "PLACE")
             return len(orders) >= planned and all(map(settled, orders)) and await self._quiet()
 
@@ -213,7 +237,7 @@ class Scene:
         """Say whether the book has nothing our ledger has not folded yet, and no change waits."""
         entries = await self.world.simulator.entries(self.cursor)
         created = await created_of(entries, self.world.simulator)
-        orders = await self.world.ledger.orders([s.signal_id for s in self.signals])
+        orders = await self.world.ledger.orders(self.signal_ids)
         mine = {order.tag: order for order in orders}
         behind = [
             c
@@ -225,7 +249,7 @@ class Scene:
         waiting = await self.world.ledger.fetch(
             """SELECT count(*) AS n FROM executor.commands
             WHERE signal_id = ANY($1::uuid[]) AND state IN ('DUE', 'SENDING')""",
-            [s.signal_id for s in self.signals],
+            self.signal_ids,
         )
         return not behind and not waiting[0]["n"]
 
@@ -239,12 +263,23 @@ class Scene:
         with contextlib.suppress(Failed):
             await self.until("", done, _CLEARED_WITHIN_S)
 
+    def _net_of_foreign(self, created: Sequence[Created]) -> Net:
+        """Add up what the accounts' owners traded themselves."""
+        accounts = {f.client_id: f.account_id for f in self.followers}
+        found: Counter[tuple[str, str]] = Counter()
+        for order in created:
+            if order.order_id in self.foreign:
+                found[accounts[order.client_id], order.instrument] += _signed(order)
+        return found
+
     async def _case(self) -> Case:
-        world, ids = self.world, [signal.signal_id for signal in self.signals]
+        world, ids = self.world, self.signal_ids
         orders = await world.ledger.orders(ids)
         entries = await world.simulator.entries(self.cursor)
         clients = {f.account_id: f.client_id for f in self.followers}
         mine = set(clients.values())
+        created = [c for c in await created_of(entries, world.simulator) if c.client_id in mine]
+        net_books = difference(await world.simulator.net(clients), self.net_books)
         return Case(
             now=await world.ledger.now(),
             signals=self.signals,
@@ -252,15 +287,19 @@ class Scene:
             orders=orders,
             history=await world.ledger.history([order.order_id for order in orders]),
             arrivals=[a for a in arrivals_of(entries) if a.client_id in mine],
-            created=[c for c in await created_of(entries, world.simulator) if c.client_id in mine],
+            created=created,
             alarms=await world.ledger.alarms(self.began_at),
             expected=self.expected,
-            net_books=difference(await world.simulator.net(clients), self.net_books),
+            net_books=difference(net_books, self._net_of_foreign(created)),
             net_ours=difference(await world.ledger.net(list(clients)), self.net_ours),
             foreign=frozenset(self.foreign),
             unwritten_alarms=await self.secrets.unwritten_alarms(),
             leaked=await self.secrets.leaks(),
         )
+
+
+def _signed(order: Created) -> int:
+    return order.filled_quantity if order.side == "BUY" else -order.filled_quantity
 
 
 async def open_scene(

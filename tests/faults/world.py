@@ -23,6 +23,7 @@ from libs.brokers.registry import BROKERS
 from libs.runtime.migrations import migrate
 from tests.faults import armed
 from tests.faults.crowd import Crowd, Member, gather_crowd
+from tests.faults.disk import Disk
 from tests.faults.evidence import Ledger, Simulator
 from tests.faults.machine import Machine
 from tests.faults.wires import Wires
@@ -35,6 +36,8 @@ PARTITIONS = 4
 EVIDENCE_WINDOW_S = 6.0
 ANSWER_TIMEOUT_S = 2.0
 GRACE_S = 1.0
+# After this an order that nobody has seen is proved absent, with some leeway for a busy machine.
+PROOF_S = ANSWER_TIMEOUT_S + GRACE_S + EVIDENCE_WINDOW_S + 6
 TIMINGS = {
     "EXECUTOR_EVIDENCE_WINDOW_S": f"{EVIDENCE_WINDOW_S:g}",
     "EXECUTOR_ANSWER_TIMEOUT_S": f"{ANSWER_TIMEOUT_S:g}",
@@ -58,6 +61,7 @@ class World:
     services: Services
     addresses: Addresses
     wires: Wires
+    disk: Disk
     crowd: Crowd
     simulator: Simulator
     ledger: Ledger
@@ -87,7 +91,8 @@ class World:
     def executor(self, number: int) -> Program:
         """Build one replica: through the wires, armed by its folder, with the row's settings."""
         program = self.services.executor(BROKER, number)
-        settings = dict(program.environment) | self.wires.settings(number, program) | self.changed
+        wired = self.wires.settings(number, program.environment)
+        settings = dict(program.environment) | wired | self.changed
         return _armed(
             replace(program, environment=settings), self.arming(program.name), self.options
         )
@@ -100,7 +105,8 @@ class World:
 
     async def mend(self) -> None:
         """Put everything right again: knobs, wires, processes, settings."""
-        self.wires.mend()
+        self.disk.make_room()
+        await self.wires.mend()
         for name in (*EXECUTORS, "signal"):
             armed.disarm(self.arming(name))
         await self.machine.heal()
@@ -132,8 +138,9 @@ async def open_world(opened: AsyncExitStack, screen: Screen, *, followers: int) 
     machine = Machine(log=stack.layout.log, stack_id=stack.supervisor.stack_id)
     machine.guard()
     opened.callback(machine.stop_all)
-    wires = await opened.enter_async_context(Wires.open(stack.layout.ports, EXECUTORS))
-    addresses = await _servers(stack, machine, wires)
+    wires = Wires.laid(stack.layout.ports, len(EXECUTORS))
+    disk = Disk.possible(stack.layout.state / "kafka" / "data")
+    addresses = await _servers(stack, machine, wires, disk)
     services = Services(stack, sys.executable, addresses)
     pool = await opened.enter_async_context(
         asyncpg.create_pool(addresses.postgres_dsn, min_size=1, max_size=4, timeout=5)
@@ -148,6 +155,7 @@ async def open_world(opened: AsyncExitStack, screen: Screen, *, followers: int) 
         services=services,
         addresses=addresses,
         wires=wires,
+        disk=disk,
         crowd=Crowd(masters=(), followers=(), operators=(), admin_cookie=""),
         simulator=Simulator(control),
         ledger=Ledger(pool),
@@ -180,9 +188,16 @@ def _fresh_stack(screen: Screen) -> Stack:
     return stack
 
 
-async def _servers(stack: Stack, machine: Machine, wires: Wires) -> Addresses:
+async def _servers(stack: Stack, machine: Machine, wires: Wires, disk: Disk) -> Addresses:
     with stack.screen.step("servers"):
-        await machine.start(await asyncio.to_thread(server_programs, stack, wires))
+        database, cache, bus = await asyncio.to_thread(_server_programs, stack)
+        wires.advertise(stack.layout.state / "kafka" / "server.properties")
+        if not disk.why_not:
+            holder = disk.holder()
+            await machine.start([holder])
+            disk.pid = machine.pid(holder.name)
+            bus = disk.inside(bus)
+        await machine.start([database, cache, bus, wires.program(stack.layout.state)])
     addresses = addresses_of(stack)
     with stack.screen.step("database and topics"):
         await asyncio.gather(
@@ -197,16 +212,18 @@ async def _servers(stack: Stack, machine: Machine, wires: Wires) -> Addresses:
     return addresses
 
 
-def server_programs(stack: Stack, wires: Wires) -> list[Program]:
-    """Prepare PostgreSQL, Redis and Kafka; a killed one is prepared again before its restart."""
-    database = postgres.prepare(stack.layout, stack.keys.postgres_password)
-    programs = [
-        replace(database, command=(*database.command, *_POSTGRES_OPTIONS)),
+def _server_programs(stack: Stack) -> tuple[Program, Program, Program]:
+    return (
+        postgres_program(stack),
         redis_server.prepare(stack.layout, stack.keys.redis_password),
         kafka.prepare(stack.layout),
-    ]
-    wires.advertise(stack.layout.state / "kafka" / "server.properties")
-    return programs
+    )
+
+
+def postgres_program(stack: Stack) -> Program:
+    """Prepare PostgreSQL; after a SIGKILL this is done again, for what the dead one left."""
+    database = postgres.prepare(stack.layout, stack.keys.postgres_password)
+    return replace(database, command=(*database.command, *_POSTGRES_OPTIONS))
 
 
 async def _services(world: World) -> None:

@@ -8,6 +8,7 @@ BrokerError
 |  +- RateLimited      wait `retry_after_s` first
 |  +- LoginRefused     the broker refused this login; its own words
 +- OutcomeUnknown      the broker may have the order: look it up, never resend
+   +- AnswerUnreadable it answered, but nothing that its documentation knows
    +- AmbiguousMatch   several orders carry one tag of ours: a person decides
 
 A refused order is no error: it is a report with status REJECTED. Reads (book, funds, profile)
@@ -56,6 +57,10 @@ class LoginRefused(NotProcessed):
 
 class OutcomeUnknown(BrokerError):
     """The broker may have acted. Look it up; never send again."""
+
+
+class AnswerUnreadable(OutcomeUnknown):
+    """The broker answered with something that stands in no table of ours: people must see it."""
 
 
 class AmbiguousMatch(OutcomeUnknown):

@@ -19,7 +19,7 @@ from pyreqwest.exceptions import PoolTimeoutError, PyreqwestError
 from pyreqwest.proxy import ProxyBuilder
 from pyreqwest.response import Response
 
-from libs.brokers.errors import BrokerError, NotSent, OutcomeUnknown
+from libs.brokers.errors import AnswerUnreadable, BrokerError, NotSent, OutcomeUnknown
 from libs.brokers.protocol import BrokerAddresses, Egress
 from libs.trading.accounts import Environment
 
@@ -179,7 +179,7 @@ async def _read(response: Response) -> bytes:
     reader = response.body_reader
     while (chunk := await reader.read_chunk()) is not None:
         if len(body) + len(chunk) > BODY_BYTES_MAX:
-            raise OutcomeUnknown(f"HTTP {response.status}: the answer is over {BODY_BYTES_MAX} B")
+            raise AnswerUnreadable(f"HTTP {response.status}: the answer is over {BODY_BYTES_MAX} B")
         body += chunk
     return bytes(body)
 
@@ -247,6 +247,6 @@ async def _read_slowly(response: httpx.Response) -> bytes:
     body = bytearray()
     async for chunk in response.aiter_raw():
         if len(body) + len(chunk) > BODY_BYTES_MAX:
-            raise OutcomeUnknown(f"HTTP {response.status_code}: over {BODY_BYTES_MAX} B")
+            raise AnswerUnreadable(f"HTTP {response.status_code}: over {BODY_BYTES_MAX} B")
         body += chunk
     return bytes(body)

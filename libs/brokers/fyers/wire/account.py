@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from libs.brokers.errors import OutcomeUnknown
+from libs.brokers.errors import AnswerUnreadable
 from libs.brokers.fyers.wire.values import (
     PRODUCT_OF,
     SIDE_OF,
@@ -27,7 +27,7 @@ def read_profile(payload: Mapping[str, Any]) -> Profile:
     data = payload.get("data")
     client_id = text_of(data.get("fy_id")) if isinstance(data, dict) else None
     if not isinstance(data, dict) or client_id is None:
-        raise OutcomeUnknown("a profile without fy_id")
+        raise AnswerUnreadable("a profile without fy_id")
     return Profile(
         broker_client_id=client_id, name=str(data.get("display_name") or data.get("name") or "")
     )
@@ -36,7 +36,7 @@ def read_profile(payload: Mapping[str, Any]) -> Profile:
 def read_funds(rows: Sequence[Mapping[str, Any]]) -> Funds:
     by_id = {whole_of(row.get("id")): row for row in rows}
     if _AVAILABLE not in by_id:
-        raise OutcomeUnknown("funds without the available balance")
+        raise AnswerUnreadable("funds without the available balance")
 
     def amount(row_id: int, segment: str) -> Decimal:
         return decimal_of(by_id.get(row_id, {}).get(f"{segment}Amount"))
@@ -73,7 +73,7 @@ def _trade(row: Mapping[str, Any], name_of: NameOf) -> Trade:
     side = meaning_of(SIDE_OF, row.get("side"))
     trade_id, order_id = text_of(row.get("tradeNumber")), text_of(row.get("orderNumber"))
     if side is None or trade_id is None or order_id is None:
-        raise OutcomeUnknown("a trade without its number, its order or its side")
+        raise AnswerUnreadable("a trade without its number, its order or its side")
     return Trade(
         trade_id=trade_id,
         broker_order_id=order_id,
@@ -89,7 +89,7 @@ def _trade(row: Mapping[str, Any], name_of: NameOf) -> Trade:
 def _position(row: Mapping[str, Any], name_of: NameOf) -> Position:
     product = meaning_of(PRODUCT_OF, row.get("productType"))
     if product is None:
-        raise OutcomeUnknown(f"a position of product {row.get('productType')!r}")
+        raise AnswerUnreadable(f"a position of product {row.get('productType')!r}")
     # `side` is 1 long, -1 short, 0 closed; whether netQty has a sign is not written anywhere.
     net_quantity, side = whole_of(row.get("netQty")), whole_of(row.get("side"))
     return Position(

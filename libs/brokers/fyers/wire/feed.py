@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from libs.brokers.errors import OutcomeUnknown, SessionExpired
+from libs.brokers.errors import AnswerUnreadable, SessionExpired
 from libs.brokers.fyers.wire.orders import STATUSES, NameOf, order_in_book
 from libs.brokers.fyers.wire.replies import SESSION_CODES
 from libs.brokers.fyers.wire.values import meaning_of
@@ -60,9 +60,9 @@ def read_message(text: str | bytes) -> Mapping[str, Any]:
     try:
         message = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise OutcomeUnknown("the order feed sent something that is not JSON") from error
+        raise AnswerUnreadable("the order feed sent something that is not JSON") from error
     if not isinstance(message, dict):
-        raise OutcomeUnknown("the order feed sent something that is no message")
+        raise AnswerUnreadable("the order feed sent something that is no message")
     return message
 
 
@@ -72,7 +72,7 @@ def opens_feed(message: Mapping[str, Any]) -> bool:
         code, words = message.get("code"), str(message.get("message", ""))
         if code in SESSION_CODES:
             raise SessionExpired(f"code {code}: {words}")
-        raise OutcomeUnknown(f"the order feed refused, code {code}: {words}")
+        raise AnswerUnreadable(f"the order feed refused, code {code}: {words}")
     return message.get("code") == _SUBSCRIBED or "orders" in message
 
 

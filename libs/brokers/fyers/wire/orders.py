@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import orjson
 
-from libs.brokers.errors import OutcomeUnknown
+from libs.brokers.errors import AnswerUnreadable
 from libs.brokers.fyers.wire.values import (
     ORDER_TYPE_OF,
     ORDER_TYPES,
@@ -93,7 +93,7 @@ def order_in_book(row: Mapping[str, Any], name_of: NameOf) -> OrderReport:
     status, filled = _standing(row)
     order_id = text_of(row.get("id"))
     if order_id is None:
-        raise OutcomeUnknown("an order without an id")
+        raise AnswerUnreadable("an order without an id")
     return OrderReport(
         status=status,
         broker_order_id=order_id,

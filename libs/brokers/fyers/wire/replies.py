@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from libs.brokers.errors import (
+    AnswerUnreadable,
     LoginRefused,
     OutcomeUnknown,
     RateLimited,
@@ -83,7 +84,7 @@ def read_order_reply(reply: HTTPReply, *, client_order_id: str) -> OrderReport:
                 client_order_id=client_order_id,
                 message=message,
             )
-        raise OutcomeUnknown(f"HTTP {reply.status}, code {code}, id {order_id!r}: {message}")
+        raise AnswerUnreadable(f"HTTP {reply.status}, code {code}, id {order_id!r}: {message}")
     verdict = _refusal(reply, code, message)
     if verdict is Verdict.OVER:
         raise AlreadyOver(f"code {code}: {message}")
@@ -95,7 +96,7 @@ def read_order_reply(reply: HTTPReply, *, client_order_id: str) -> OrderReport:
             code=str(code),
             message=message,
         )
-    raise OutcomeUnknown(f"HTTP {reply.status}, code {code} is not in the table: {message}")
+    raise AnswerUnreadable(f"HTTP {reply.status}, code {code} is not in the table: {message}")
 
 
 def read_payload(reply: HTTPReply) -> Mapping[str, Any]:
@@ -105,14 +106,14 @@ def read_payload(reply: HTTPReply) -> Mapping[str, Any]:
     if payload["s"] == "ok" and 200 <= reply.status < 300:
         return payload
     _refusal(reply, code, message)
-    raise OutcomeUnknown(f"HTTP {reply.status}, code {code}: {message}")
+    raise AnswerUnreadable(f"HTTP {reply.status}, code {code}: {message}")
 
 
 def read_rows(reply: HTTPReply, key: str) -> list[Mapping[str, Any]]:
     """Read a list of objects from a successful answer, complete or an error."""
     rows = read_payload(reply).get(key)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise OutcomeUnknown(f"{key} is not a list of objects")
+        raise AnswerUnreadable(f"{key} is not a list of objects")
     return rows
 
 

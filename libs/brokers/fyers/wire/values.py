@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import TypeVar
 
-from libs.brokers.errors import OutcomeUnknown
+from libs.brokers.errors import AnswerUnreadable
 from libs.trading.calendar import IST
 from libs.trading.orders import OrderType, Product, Side, Validity
 
@@ -57,9 +57,9 @@ def decimal_of(value: object) -> Decimal:
     try:
         number = Decimal(value if isinstance(value, str) else repr(value))
     except InvalidOperation as error:
-        raise OutcomeUnknown(f"{value!r} is not a number") from error
+        raise AnswerUnreadable(f"{value!r} is not a number") from error
     if not number.is_finite() or isinstance(value, bool):
-        raise OutcomeUnknown(f"{value!r} is not a number")
+        raise AnswerUnreadable(f"{value!r} is not a number")
     return number
 
 
@@ -67,7 +67,7 @@ def whole_of(value: object) -> int:
     """Read a quantity. Raise `OutcomeUnknown` for a fraction: half a share is a misreading."""
     number = decimal_of(value)
     if number != number.to_integral_value():
-        raise OutcomeUnknown(f"{value!r} is not a whole quantity")
+        raise AnswerUnreadable(f"{value!r} is not a whole quantity")
     return int(number)
 
 

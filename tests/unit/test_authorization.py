@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 
 from deploy.openapi import apps
 from services.web.routing import target_of
@@ -44,9 +43,15 @@ auth POST /trader/broker/{broker}/connect : master
 auth POST /trader/broker/{broker}/refresh : master
 auth PUT /client/broker/{broker}/credentials : follower
 auth PUT /trader/broker/{broker}/credentials : master
+executor DELETE /kill-switches : operator
+executor GET /dead-letters : OPERATORS
+executor GET /kill-switches : OPERATORS
 executor GET /orders : EVERYONE
 executor GET /orders/{order_id} : EVERYONE
 executor GET /shards : OPERATORS
+executor POST /dead-letters/{letter_id}/replay : admin operator
+executor POST /dead-letters/{letter_id}/set-aside : admin operator
+executor PUT /kill-switches : operator
 signal DELETE /follows/{follow_id} : follower
 signal GET /follows : follower
 signal GET /follows/{follow_id} : follower
@@ -66,12 +71,14 @@ _HEALTH = {"/healthz", "/readyz", "/metrics"}
 _DESCRIPTIONS = {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"}
 
 
-def routes(app: FastAPI) -> Iterator[tuple[str, Any]]:
-    for route in app.routes:
+def routes(holder: Any) -> Iterator[tuple[str, Any]]:
+    """List the routes of an app or router, those of routers within it included."""
+    for route in holder.routes:
         nested = getattr(route, "original_router", None)
-        inner_routes: list[Any] = [route] if nested is None else nested.routes
-        for inner in inner_routes:
-            yield inner.path, inner
+        if nested is None:
+            yield route.path, route
+        else:
+            yield from routes(nested)
 
 
 def access_of(route: Any) -> str:

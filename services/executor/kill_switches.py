@@ -1,0 +1,89 @@
+"""SQL of the kill switches: who stopped what and why. The claiming statement reads them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from libs.contracts.notices import notice_message
+from libs.runtime.alarms import Within
+from services.executor.alarms import AlarmName
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+SCHEMA = "executor"
+# Stands where no person switched.
+NOBODY = "00000000-0000-0000-0000-000000000000"
+
+
+class Scope(StrEnum):
+    """What a switch stops entries of. PLATFORM has no subject."""
+
+    PLATFORM = "PLATFORM"
+    BROKER = "BROKER"
+    STRATEGY = "STRATEGY"
+    MASTER = "MASTER"
+    ACCOUNT = "ACCOUNT"
+    ALGO_ID = "ALGO_ID"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KillSwitch:
+    scope: Scope
+    subject: str
+    reason: str
+    changed_by: str
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class KillSwitches:
+    """The switches as seen by one connection, within the caller's transaction if there is one."""
+
+    connection: "asyncpg.Connection | PoolConnectionProxy"
+
+    async def on(self) -> list[KillSwitch]:
+        """List what is stopped now, the latest first."""
+        rows = await self.connection.fetch(
+            """SELECT scope, subject, reason, changed_by, changed_at FROM executor.kill_switches
+            WHERE is_on ORDER BY changed_at DESC"""
+        )
+        return [KillSwitch(**{**row, "scope": Scope(row["scope"])}) for row in rows]
+
+    async def turn_on(self, scope: Scope, subject: str, *, reason: str, by: str) -> bool:
+        """Stop entries. False when they were stopped already: the first reason stands."""
+        return await self._turned(
+            """INSERT INTO executor.kill_switches AS k (scope, subject, reason, changed_by)
+            VALUES ($1, $2, $3, $4)
+            ON CONFLICT (scope, subject) DO UPDATE SET is_on = true, reason = EXCLUDED.reason,
+                changed_by = EXCLUDED.changed_by, changed_at = clock_timestamp()
+            WHERE NOT k.is_on
+            RETURNING true""",
+            scope,
+            subject,
+            reason,
+            by,
+        )
+
+    async def turn_off(self, scope: Scope, subject: str, *, reason: str, by: str) -> bool:
+        """Let entries go again. False when nothing was stopped."""
+        turned = await self._turned(
+            """UPDATE executor.kill_switches SET is_on = false, reason = $3, changed_by = $4,
+                changed_at = clock_timestamp()
+            WHERE scope = $1 AND subject = $2 AND is_on
+            RETURNING true""",
+            scope,
+            subject,
+            reason,
+            by,
+        )
+        if turned and scope is Scope.MASTER:
+            within = Within(self.connection, SCHEMA, notice_message)
+            await within.clear(AlarmName.MASTER_PAUSED_BY_DEAD_LETTER, f"master:{subject}")
+        return turned
+
+    async def _turned(self, statement: str, scope: Scope, *values: str) -> bool:
+        return bool(await self.connection.fetchval(statement, scope.value, *values))

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from deploy.local.problems import Problem
 from deploy.local.screen import Screen
-from tests.bench import fanout, growth, report, sustained
+from tests.bench import fanout, growth, profile, report, sustained
 from tests.bench.bench import Bench, Options, opened_bench
 from tests.bench.meter import Broken
 from tests.bench.stack import Product, running_product
@@ -29,7 +29,7 @@ SECTIONS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "ledger": growth.ledger,
 }
 _ROUNDS, _ROUNDS_QUICK = 7, 3
-_WIDTH = 120
+_WIDTH = 160
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -42,15 +42,17 @@ def main(words: Sequence[str] | None = None) -> int:
     )
     with Screen() as screen:
         try:
-            with running_product(screen, profiled=None, keep=arguments.keep) as product:
+            with running_product(
+                screen, profiled=arguments.profile, keep=arguments.keep
+            ) as product:
+                if arguments.profile:
+                    return asyncio.run(_profiled(product, options, _console()))
                 result = asyncio.run(_measured(product, options, arguments.only or list(SECTIONS)))
         except (Problem, Broken, WorkerFailed) as error:
             screen.say(f"✗ {error}")
             return 1
     result.write(arguments.out)
-    console = Console(highlight=False)
-    # A table that is cut off in a log says nothing.
-    result.show(console if console.is_terminal else Console(highlight=False, width=_WIDTH))
+    result.show(_console())
     return 0 if result.fine else 1
 
 
@@ -59,6 +61,18 @@ async def _measured(product: Product, options: Options, sections: Sequence[str])
         for name in sections:
             await SECTIONS[name](bench)
         return report.result_of(bench, sections)
+
+
+async def _profiled(product: Product, options: Options, console: Console) -> int:
+    async with opened_bench(product, options) as bench:
+        await profile.profile(bench, console)
+    return 0
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    # A table that is cut off in a log says nothing.
+    return console if console.is_terminal else Console(highlight=False, width=_WIDTH)
 
 
 def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
@@ -71,6 +85,11 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
         help="one section; may be given several times",
     )
     parser.add_argument("--rounds", type=int, help="rounds per figure")
+    parser.add_argument(
+        "--profile",
+        action="store_true",
+        help="measure nothing: say where the executor and PostgreSQL spend their time",
+    )
     parser.add_argument("--keep", action="store_true", help="keep the bench's folder with its logs")
     parser.add_argument("--out", type=Path, default=Path("run/bench.json"), help="the result file")
     return parser.parse_args(words)

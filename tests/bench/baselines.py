@@ -72,7 +72,7 @@ async def main(url: str) -> None:
         }
         began_ns = time.monotonic_ns()
         await work[question["op"]]()
-        return {"began_ns": began_ns, "answered_ns": time.monotonic_ns()}
+        return {"began_ns": began_ns, "replied_ns": time.monotonic_ns()}
 
     await serve(answers, answer)
 

@@ -1,10 +1,18 @@
 """Figures of one run: every round kept, medians and spread told, ratios taken within the run."""
 
+import re
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+# On the way of a signal, in their order; some are the ledger's word, by its clock.
+STAGES = (
+    *("answered", "heard", "durable", "planned_first", "planned_last"),
+    *("committed_first", "committed_last", "first", "last", "replied"),
+)
+_NAME = re.compile(rf"(.+?)_({'|'.join(STAGES)})_of_(\d+)_broker_(\d+)ms")
 
 
 @dataclass(slots=True)
@@ -24,6 +32,14 @@ class Figures:
     def ratio(self, above: str, below: str) -> float | None:
         over, under = self.median(above), self.median(below)
         return over / under if over is not None and under else None
+
+    def ratio_spread(self, above: str, below: str) -> tuple[float, float] | None:
+        """Tell the least and the greatest ratio of two figures of the same rounds."""
+        over, under = self.samples.get(above, []), self.samples.get(below, [])
+        if not over or len(over) != len(under):
+            return None
+        pairs = [one / other for one, other in zip(over, under, strict=True) if other]
+        return (min(pairs), max(pairs)) if pairs else None
 
     def as_json(self) -> dict[str, Any]:
         return {name: spread(values) for name, values in self.samples.items()}
@@ -48,6 +64,12 @@ def _at(ordered: Sequence[float], share: float) -> float:
     return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
 
 
+def parts_of(name: str) -> tuple[str, str, int, int] | None:
+    """Take the name of a stage apart: who, stage, how many orders, the broker's milliseconds."""
+    match = _NAME.fullmatch(name)
+    return (match[1], match[2], int(match[3]), int(match[4])) if match else None
+
+
 def last(who: str, n: int, broker_ms: int) -> str:
     """Name the time until the last of n orders reached the broker."""
     return f"{who}_last_of_{n}_broker_{broker_ms}ms"
@@ -55,8 +77,3 @@ def last(who: str, n: int, broker_ms: int) -> str:
 
 def first(who: str, n: int, broker_ms: int) -> str:
     return f"{who}_first_of_{n}_broker_{broker_ms}ms"
-
-
-def known(pairs: Iterable[tuple[str, float | None]]) -> Mapping[str, float]:
-    """Keep what was measured, as plain numbers."""
-    return {name: round(value, 3) for name, value in pairs if value is not None}

@@ -100,7 +100,7 @@ class Floor:
             "began_ns": began_ns,
             "heard_ns": heard_ns,
             "durable_ns": durable_ns,
-            "answered_ns": time.monotonic_ns(),
+            "replied_ns": time.monotonic_ns(),
         }
 
     async def _commit(self) -> dict[str, int]:

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import statistics
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +18,8 @@ from rich.table import Table
 
 from deploy.local.layout import ROOT
 from tests.bench.bench import Bench
-from tests.bench.figures import Figures, spread
-from tests.bench.targets import Target, ratios_of, targets_of
+from tests.bench.figures import STAGES, Figures, parts_of, spread
+from tests.bench.targets import Target, ratio_spreads_of, ratios_of, targets_of
 
 _PACKAGES = ("asyncpg", "aiokafka", "faststream", "pyreqwest", "uvloop", "httpx", "requests")
 _WRONG_SHOWN = 20
@@ -32,6 +33,7 @@ class Result:
     options: Mapping[str, Any]
     figures: Figures
     ratios: Mapping[str, float]
+    ratio_spreads: Mapping[str, tuple[float, float]]
     targets: Sequence[Target]
     doubled: Sequence[str]
     lost: Sequence[str]
@@ -48,6 +50,7 @@ class Result:
             "facts": self.figures.facts,
             "figures": self.figures.as_json(),
             "ratios": self.ratios,
+            "ratio_spreads": self.ratio_spreads,
             "targets": [target.as_json() for target in self.targets],
             "orders": self.orders,
             "doubled": len(self.doubled),
@@ -60,7 +63,8 @@ class Result:
 
     def show(self, console: Console) -> None:
         console.print(_figures_table(self.figures))
-        console.print(_ratios_table(self.ratios))
+        console.print(_stages_table(self.figures))
+        console.print(_ratios_table(self.ratios, self.ratio_spreads))
         console.print(_targets_table(self.targets))
         for line in [*self.doubled, *self.lost][:_WRONG_SHOWN]:
             console.print(f"✗ {line}", markup=False)
@@ -75,10 +79,18 @@ def result_of(bench: Bench, sections: Sequence[str]) -> Result:
     options = bench.options
     return Result(
         machine=machine(),
-        options={"quick": options.quick, "rounds": options.rounds, "sections": list(sections)},
+        options={
+            "quick": options.quick,
+            "rounds": options.rounds,
+            "sections": list(sections),
+            "sustained_s": options.sustained_s,
+            "ledger_rows": options.ledger_rows,
+            "other_masters_followers": options.others,
+        },
         figures=bench.figures,
         ratios=ratios_of(bench.figures),
-        targets=targets_of(bench.figures),
+        ratio_spreads=ratio_spreads_of(bench.figures),
+        targets=targets_of(bench.figures, options),
         doubled=bench.meter.doubled,
         lost=bench.meter.lost,
         orders=len(bench.checked),
@@ -128,18 +140,41 @@ def _figures_table(figures: Figures) -> Table:
     for name in ("median", "min", "p25", "p75", "max", "rounds"):
         table.add_column(name, justify="right")
     for name, values in figures.samples.items():
+        parts = parts_of(name)
+        if parts is not None and parts[1] not in ("first", "last"):
+            continue
         found = spread(values)
         cells = [f"{found[key]:.1f}" for key in ("median", "min", "p25", "p75", "max")]
         table.add_row(name, *cells, str(len(values)))
     return table
 
 
-def _ratios_table(ratios: Mapping[str, float]) -> Table:
+def _stages_table(figures: Figures) -> Table:
+    """Show how far a signal is when, medians, one line per sender, size and broker."""
+    rows: dict[tuple[str, int, int], dict[str, float]] = {}
+    for name, values in figures.samples.items():
+        if parts := parts_of(name):
+            who, stage, n, broker_ms = parts
+            rows.setdefault((who, n, broker_ms), {})[stage] = statistics.median(values)
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    table.add_column("Median ms until", no_wrap=True)
+    for stage in STAGES:
+        table.add_column(stage.replace("_", "\n"), justify="right")
+    for (who, n, broker_ms), stages in rows.items():
+        cells = [f"{stages[stage]:.1f}" if stage in stages else "" for stage in STAGES]
+        table.add_row(f"{who}, {n} orders, {broker_ms} ms", *cells)
+    return table
+
+
+def _ratios_table(ratios: Mapping[str, float], spreads: Mapping[str, tuple[float, float]]) -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False)
     table.add_column("Ratio of medians", no_wrap=True)
     table.add_column("", justify="right")
+    table.add_column("round by round", justify="right")
     for name, value in ratios.items():
-        table.add_row(name, f"{value:.2f}")
+        least, greatest = spreads.get(name, (None, None))
+        between = "" if least is None else f"{least:.2f} … {greatest:.2f}"
+        table.add_row(name, f"{value:.2f}", between)
     return table
 
 

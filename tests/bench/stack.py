@@ -48,7 +48,7 @@ class Product:
     stack: Stack
     addresses: Addresses
     services: Services
-    profiled: Path | None = None
+    profiled: bool = False
     executors: int = 0
 
     @property
@@ -62,6 +62,10 @@ class Product:
     @property
     def log(self) -> Path:
         return self.stack.layout.log
+
+    @property
+    def profile_file(self) -> Path:
+        return self.stack.layout.state / "profile.json"
 
     def pids(self) -> dict[str, int]:
         return self.stack.supervisor.pids()
@@ -93,14 +97,14 @@ class Product:
 
     def _executor(self, number: int) -> Program:
         program = self.services.executor(BROKER, number)
-        if self.profiled is None:
+        if not self.profiled:
             return program
-        launcher = (sys.executable, "-m", "tests.bench.profiled", str(self.profiled))
+        launcher = (sys.executable, "-m", "tests.bench.profiled", str(self.profile_file))
         return replace(program, command=(*launcher, program.command[-1]))
 
 
 @contextmanager
-def running_product(screen: Screen, *, profiled: Path | None, keep: bool) -> Iterator[Product]:
+def running_product(screen: Screen, *, profiled: bool, keep: bool) -> Iterator[Product]:
     """Start everything but executors, and stop all of it; remove its folder unless told to keep it.
 
     Not from a running event loop.
@@ -117,7 +121,7 @@ def running_product(screen: Screen, *, profiled: Path | None, keep: bool) -> Ite
                 shutil.rmtree(stack.layout.state, ignore_errors=True)
 
 
-def _started(stack: Stack, profiled: Path | None) -> Product:
+def _started(stack: Stack, profiled: bool) -> Product:
     stack.ensure_supervisor(dies_with_us=True)
     addresses = start_servers(stack)
     with stack.screen.step("database and topics"):

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.bench.bench import LARGEST
-from tests.bench.figures import Figures, first, known, last
+from tests.bench.bench import LARGEST, Options
+from tests.bench.figures import Figures, first, last
 
 COMMIT = "floor_hop_and_one_row_commit"
 # The scale on which two targets are written: sequential requests take this long for a thousand.
@@ -43,41 +43,46 @@ class Target:
         return {"name": self.name, "wanted": self.wanted, "value": value, "met": self.met}
 
 
+_PRODUCT = last("product", LARGEST, 5)
+# name: what is above the line, what below.
+_RATIOS: Mapping[str, tuple[str, str]] = {
+    "last_of_1000_to_floor": (_PRODUCT, last("floor", LARGEST, 5)),
+    "last_of_100_to_floor": (last("product", 100, 5), last("floor", 100, 5)),
+    "last_of_10_to_floor": (last("product", 10, 5), last("floor", 10, 5)),
+    "last_of_1000_to_floor_broker_60ms": (last("product", LARGEST, 60), last("floor", LARGEST, 60)),
+    "last_of_1000_to_floor_alike_table": (_PRODUCT, last("floor_alike_table", LARGEST, 5)),
+    "first_to_floor": (first("product", 10, 5), COMMIT),
+    "sequential_requests_to_product": (last("sequential", LARGEST, 5), _PRODUCT),
+    "httpx_to_product": (last("httpx", LARGEST, 5), _PRODUCT),
+    "threads_to_product": (last("threads", LARGEST, 5), _PRODUCT),
+    "two_executors_to_one": (last("two_executors", LARGEST, 5), _PRODUCT),
+    "cold_to_warm": (last("cold", LARGEST, 5), _PRODUCT),
+    "ledger_5m_to_empty": (last("ledger_full", LARGEST, 5), last("ledger_empty", LARGEST, 5)),
+    "other_masters_followers": (
+        last("with_others", LARGEST, 5),
+        last("without_others", LARGEST, 5),
+    ),
+}
+
+
 def ratios_of(figures: Figures) -> Mapping[str, float]:
-    of = figures.ratio
-    product = last("product", LARGEST, 5)
-    return known(
-        [
-            ("last_of_1000_to_floor", of(product, last("floor", LARGEST, 5))),
-            ("last_of_100_to_floor", of(last("product", 100, 5), last("floor", 100, 5))),
-            ("last_of_10_to_floor", of(last("product", 10, 5), last("floor", 10, 5))),
-            (
-                "last_of_1000_to_floor_broker_60ms",
-                of(last("product", LARGEST, 60), last("floor", LARGEST, 60)),
-            ),
-            (
-                "last_of_1000_to_floor_alike_table",
-                of(product, last("floor_alike_table", LARGEST, 5)),
-            ),
-            ("first_to_floor", of(first("product", 10, 5), COMMIT)),
-            ("sequential_requests_to_product", of(last("sequential", LARGEST, 5), product)),
-            ("httpx_to_product", of(last("httpx", LARGEST, 5), product)),
-            ("threads_to_product", of(last("threads", LARGEST, 5), product)),
-            ("two_executors_to_one", of(last("two_executors", LARGEST, 5), product)),
-            ("cold_to_warm", of(last("cold", LARGEST, 5), product)),
-            (
-                "ledger_5m_to_empty",
-                of(last("ledger_full", LARGEST, 5), last("ledger_empty", LARGEST, 5)),
-            ),
-            (
-                "other_masters_followers",
-                of(last("with_others", LARGEST, 5), last("without_others", LARGEST, 5)),
-            ),
-        ]
-    )
+    return {
+        name: round(ratio, 3)
+        for name, (above, below) in _RATIOS.items()
+        if (ratio := figures.ratio(above, below)) is not None
+    }
 
 
-def targets_of(figures: Figures) -> list[Target]:
+def ratio_spreads_of(figures: Figures) -> Mapping[str, tuple[float, float]]:
+    """Tell least and greatest ratio, round by round, where both were measured in turns."""
+    return {
+        name: (round(spread[0], 3), round(spread[1], 3))
+        for name, (above, below) in _RATIOS.items()
+        if (spread := figures.ratio_spread(above, below)) is not None
+    }
+
+
+def targets_of(figures: Figures, options: Options) -> list[Target]:
     ratios = ratios_of(figures)
     return [
         Target(name="last of 1,000 to floor", limit=1.6, value=ratios.get("last_of_1000_to_floor")),
@@ -100,12 +105,12 @@ def targets_of(figures: Figures) -> list[Target]:
         _scaled(figures, "last of 10, scaled", 10, 15),
         _scaled(figures, "last of 100, scaled", 100, 45),
         Target(
-            name="with 20,000 followers of others to without",
+            name=f"with {options.others:,} followers of others to without",
             limit=1.2,
             value=ratios.get("other_masters_followers"),
         ),
         Target(
-            name="ledger of 5 million rows to empty",
+            name=f"ledger of {options.ledger_rows:,} orders to empty",
             limit=1.2,
             value=ratios.get("ledger_5m_to_empty"),
         ),

@@ -1,8 +1,10 @@
 """Phases of the market by exchange, class and date; instants are written as clocks in India."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from libs.trading.calendar import instant_in_india
 from libs.trading.market import Market, Request, RequestKind
@@ -226,3 +228,28 @@ def test_a_halt_stops_an_exchange_or_one_instrument(halted: str) -> None:
     assert market.phase_of(SHARE, noon) is Phase.HALTED
     assert not market.may_enter(SHARE, noon)
     assert market.may_enter("BSE:SBIN", noon)
+
+
+INSTRUMENTS = st.sampled_from(
+    [SHARE, "BSE:SBIN", FUTURE, "BFO:SENSEX:2026-12-10:80000:CE", "CDS:USDINR:2026-12-29:FUT",
+     GOLD, COTTON, STRANGE]
+)  # fmt: skip
+INSTANTS = st.datetimes(
+    datetime(2026, 1, 1), datetime(2027, 2, 1), timezones=st.just(UTC)  # noqa: DTZ001
+)  # fmt: skip
+
+
+@given(INSTRUMENTS, INSTANTS, st.sampled_from([True, False, None]))
+def test_whatever_may_be_entered_may_be_left_and_no_wait_leads_into_the_past(
+    instrument: str, at: datetime, known: bool | None
+) -> None:
+    market = Market(has_derivatives=lambda _: known)
+    entry = market.goes_at(instrument, at, Request(kind=RequestKind.ENTRY))
+    way_out = market.goes_at(instrument, at, Request(kind=EXIT))
+
+    assert market.may_enter(instrument, at) == (entry == at)
+    assert entry is None or (entry >= at and market.may_enter(instrument, entry))
+    assert way_out is not None
+    assert at <= way_out <= (entry or way_out)
+    change = market.next_change(instrument, at)
+    assert change is None or change > at

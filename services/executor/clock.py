@@ -28,7 +28,8 @@ def _wall() -> datetime:
 
 @dataclass(slots=True)
 class DatabaseClock:
-    """`ask` reads `clock_timestamp()`; `subject` is whose clock an alarm is about.
+    """`ask` reads `clock_timestamp()`. `subject` names the machine whose clock an alarm is about,
+    not the process: one that died could never end its alarm.
 
     Between measurements it runs on the monotonic clock, which nobody sets: a wall clock that jumps
     shows at once, and so does a machine that was asleep.

@@ -110,7 +110,8 @@ class DeadLetters:
             return False
         message = OutboxMessage(
             topic=row["topic"],
-            key=(row["key"] or b"").decode("utf-8", "replace"),
+            # What was read but could not be planned has lost its key; a signal's is its master.
+            key=(row["key"] or (row["master_id"] or "").encode()).decode("utf-8", "replace"),
             partitions=(row["partition"],),
             payload=row["raw"],
             headers=row["headers"],
@@ -165,7 +166,7 @@ class DeadLetters:
             """UPDATE executor.dead_letters
             SET outcome = $2, closed_by = $3, closed_reason = $4, closed_at = clock_timestamp()
             WHERE id = $1 AND closed_at IS NULL
-            RETURNING topic, partition, key, raw, headers""",
+            RETURNING topic, partition, key, raw, headers, master_id""",
             letter_id,
             outcome,
             by,

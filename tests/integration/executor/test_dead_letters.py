@@ -200,10 +200,12 @@ async def test_a_switch_that_would_stop_nothing_is_refused(
     assert answer.status_code == 422
 
 
-async def test_a_letter_is_sent_again_as_it_came_and_only_once(ledger: Tables) -> None:
-    signal = a_signal(master_id=MASTER)
-    pool, raw = ledger.pool, codec.encode(signal)
-    await bury(pool, a_letter(MASTER, raw))
+@pytest.mark.parametrize("keyed", [MASTER, None])
+async def test_a_letter_is_sent_again_as_it_came_and_only_once(
+    ledger: Tables, keyed: str | None
+) -> None:
+    pool, raw = ledger.pool, codec.encode(a_signal(master_id=MASTER))
+    await bury(pool, a_letter(keyed, raw))
     async with calling(pool) as (auth, app), as_(Role.OPERATOR, auth, app) as operator:
         [letter] = await listed(operator)
         answers = [

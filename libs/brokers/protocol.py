@@ -183,6 +183,12 @@ class InstrumentBook(Protocol):
     def find(self, name: str) -> Instrument | None:
         """Look up a canonical name. None when unknown here or ambiguous: never guessed."""
 
+    def has_derivatives(self, underlying: str) -> bool | None:
+        """Tell whether a share has derivatives at any exchange: since August 2026 it closes early.
+
+        None when this book does not list one but may not list all.
+        """
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Egress:

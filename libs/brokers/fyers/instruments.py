@@ -15,7 +15,12 @@ from pathlib import Path
 from libs.brokers.protocol import BrokerAddresses
 from libs.trading.accounts import Environment
 from libs.trading.calendar import trading_day
-from libs.trading.instruments import Instrument, InstrumentKind, InstrumentName
+from libs.trading.instruments import (
+    Instrument,
+    InstrumentKind,
+    InstrumentName,
+    parse_instrument,
+)
 
 _PACKAGED = Path(__file__).with_name("instruments.csv")
 
@@ -34,6 +39,7 @@ _EXCHANGES = {
     ("12", "12"): "BCD",
     ("11", "20"): "MCX",
 }
+_EQUITY_DERIVATIVES = frozenset({"NFO", "BFO"})
 _CASH_SEGMENT = "10"
 _SHARE_TYPES = frozenset({"0", "9"})  # Equity and ETF.
 _KINDS = {"XX": InstrumentKind.FUTURE, "CE": InstrumentKind.CALL, "PE": InstrumentKind.PUT}
@@ -50,9 +56,17 @@ class FyersInstruments:
         self._instruments = {key[0]: found[key] for key in clear}
         self._symbols = dict(clear)
         self._names = {symbol: name for name, symbol in clear}
+        names_found = (parse_instrument(name) for name in self._instruments)
+        self._with_derivatives = {
+            name.underlying for name in names_found if name.exchange in _EQUITY_DERIVATIVES
+        }
 
     def find(self, name: str) -> Instrument | None:
         return self._instruments.get(name)
+
+    def has_derivatives(self, underlying: str) -> bool | None:
+        # The packaged list is a part of the broker's: what is not here may be there.
+        return True if underlying in self._with_derivatives else None
 
     def symbol_of(self, name: str) -> str | None:
         """Spell our name the broker's way. None when unknown or ambiguous."""

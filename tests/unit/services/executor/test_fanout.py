@@ -27,6 +27,9 @@ class TwoInstruments:
         lots = {"NSE:SBIN": 1, "NFO:NIFTY:2026-12-29:FUT": 65}
         return Instrument(name=name, lot_size=lots[name]) if name in lots else None
 
+    def has_derivatives(self, underlying: str) -> bool | None:
+        return None
+
 
 def a_fanout(**limits: object) -> Fanout:
     numbers = itertools.count()

@@ -85,3 +85,12 @@ def test_packaged_list_is_for_paper_only_and_its_names_are_canonical() -> None:
     for name in ("NSE:M&M", "NFO:NIFTY:2026-12-29:FUT", "NFO:NIFTY:2026-12-29:24500:CE"):
         assert paper.find(name) is not None
         assert str(parse_instrument(name)) == name
+
+
+def test_derivatives_on_a_share_are_known_where_one_is_listed() -> None:
+    instruments = FyersInstruments(ROWS)
+
+    assert instruments.has_derivatives("NIFTY") is True
+    # A derivative of another market makes no share close early, and a list may lack some.
+    assert instruments.has_derivatives("CRUDEOIL") is None
+    assert instruments.has_derivatives("SBIN") is None

@@ -27,9 +27,11 @@ async def arrivals(broker: PaperBroker, operation: str) -> list[Mapping[str, Any
     return [it for it in await broker.journal("arrival") if it["operation"] == operation]
 
 
-@pytest.mark.parametrize("is_reused", [False, True])
 @pytest.mark.parametrize("outcome", ["ACT_THEN_FAIL", "FAIL_BEFORE_ACT"])
-@pytest.mark.parametrize("failure", QUICK)
+@pytest.mark.parametrize(
+    ("failure", "is_reused"),
+    [*((it, True) for it in QUICK), (Failure.DROP, False), (Failure.RST, False)],
+)
 async def test_misspoken_answer_to_an_order_is_unknown_and_sent_once(
     broker: PaperBroker, session: BrokerSession, failure: Failure, outcome: str, is_reused: bool
 ) -> None:

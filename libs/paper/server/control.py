@@ -132,11 +132,14 @@ def _add_looking(app: FastAPI, broker: ControlledBroker) -> None:
         limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
         kind: Annotated[list[str] | None, Query()] = None,
     ) -> Response:
-        """Read committed lines after a cursor; ask again with the last `n` until nothing comes."""
+        """Read committed lines after a cursor; ask again with `last` until nothing comes.
+
+        A cursor is good for the kinds it came with: lines of others lie behind it unread.
+        """
         kinds = kind or ["arrival", "order"]
-        entries = broker.desk.journal.read(after=after, limit=limit, kinds=kinds)
-        last = entries[-1]["n"] if entries else after
-        return views.json_response({"entries": entries, "last": last})
+        lines, last = broker.desk.journal.lines(after=after, limit=limit, kinds=kinds)
+        body = b'{"entries":[%b],"last":%d}' % (b",".join(lines), last)
+        return Response(body, media_type="application/json")
 
     @app.get("/_control/accounts/{client_id}/book")
     async def book(client_id: str) -> Response:

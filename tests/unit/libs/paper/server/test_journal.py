@@ -1,4 +1,5 @@
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,11 @@ async def test_actions_run_after_their_lines_and_in_order(tmp_path: Path) -> Non
     assert seen == [("one", True), ("two", True)]
 
 
-async def test_many_waiters_share_few_syncs(tmp_path: Path) -> None:
+async def test_many_waiters_share_few_syncs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    syncs: list[int] = []
+    monkeypatch.setattr("os.fdatasync", syncs.append)
     async with Journal(tmp_path / "j") as journal:
 
         async def arrive(number: int) -> None:
@@ -69,6 +74,7 @@ async def test_many_waiters_share_few_syncs(tmp_path: Path) -> None:
         await asyncio.gather(*map(arrive, range(500)))
 
         assert len(journal.read(limit=1000)) == 500
+        assert len(syncs) < 10
 
 
 async def test_reading_starts_after_a_cursor_and_keeps_to_the_kinds_asked_for(
@@ -83,6 +89,35 @@ async def test_reading_starts_after_a_cursor_and_keeps_to_the_kinds_asked_for(
 
         assert [record["n"] for record in found] == [2000, 2002]
         assert journal.read(after=3000) == []
+
+
+async def test_tail_of_a_long_journal_is_read_without_what_lies_before(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "j") as journal:
+        journal.append({"kind": "order"})
+        for _ in range(100_000):
+            journal.append({"kind": "prices"})
+        journal.append({"kind": "order"})
+        await journal.durable()
+
+        found, last = journal.lines(kinds=["order"])
+        assert (len(found), last) == (2, 100_002)
+        began_s = time.monotonic()
+        for _ in range(200):
+            assert journal.lines(after=last, kinds=["order"]) == ([], last)
+
+        # From the start each of them would take a tenth of a second.
+        assert time.monotonic() - began_s < 5
+
+
+async def test_cursor_stops_where_the_page_was_full(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "j") as journal:
+        for kind in ("order", "prices", "order", "prices"):
+            journal.append({"kind": kind})
+        await journal.durable()
+
+        assert journal.lines(limit=1, kinds=["order"])[1] == 1
+        assert journal.lines(after=1, limit=1, kinds=["order"])[1] == 3
+        assert journal.lines(after=3, limit=1, kinds=["order"]) == ([], 4)
 
 
 async def test_uncommitted_lines_are_not_read(tmp_path: Path) -> None:

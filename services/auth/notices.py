@@ -14,6 +14,7 @@ RECONNECT_BROKER = "RECONNECT_BROKER"
 # Filled with the notice's figures. A code without a sentence here is shown as its own words.
 SENTENCES: Mapping[str, str] = {
     RECONNECT_BROKER: "Please re-connect your broker.",
+    "CALENDAR_ENDS": "Market hours are known until {known_until}: nothing is entered after it.",
     "CLOCK_SKEW": "A server's clock is {skew_s} s off the database's.",
     "DEAD_LETTER": "A record could not be used and waits for an operator.",
     "MASTER_PAUSED_BY_DEAD_LETTER": "New entries are paused: a signal could not be read.",

@@ -92,8 +92,9 @@ class DatabaseClock:
             self._alarmed = True
             await self.alarms.open(AlarmName.CLOCK_SKEW, self.subject, skew_s=f"{skew_s:.3f}")
         elif self._alarmed is not False:
-            self._alarmed = False
-            await self.alarms.clear(AlarmName.CLOCK_SKEW, self.subject)
+            # What was not written is tried again.
+            cleared = await self.alarms.clear(AlarmName.CLOCK_SKEW, self.subject)
+            self._alarmed = None if cleared is None else False
 
 
 def _round_trip(sample: tuple[float, datetime, float]) -> float:

@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from libs.trading.accounts import Environment
-from libs.trading.calendar import end_of_trading_day
+from libs.trading.calendar import end_of_trading_day, trading_day
 from libs.trading.market import Market, Request, RequestKind
 from libs.trading.reasons import HoldReason, SkipReason
 
+# Time enough to bring the table up to date before entries stop.
+_WARN_DAYS = 14
 # Nobody knows when a halt ends: ask again.
 _HALT_LOOK_EVERY = timedelta(seconds=5)
 
@@ -68,3 +70,11 @@ class MarketGate:
         if goes_at is None or goes_at >= (expires_at or end_of_trading_day(now)):
             return Skip(reason=SkipReason.CLOSED)
         return Hold(reason=HoldReason.PREOPEN, until=goes_at)
+
+    def ends_soon(self, now: datetime) -> dict[str, str] | None:
+        """Give the figures of CALENDAR_ENDS from two weeks before the last known date on."""
+        known_until = self.market.table.known_until
+        days_left = (known_until - trading_day(now)).days
+        if days_left > _WARN_DAYS:
+            return None
+        return {"known_until": known_until.isoformat(), "days_left": str(days_left)}

@@ -85,3 +85,12 @@ def test_a_name_that_is_none_is_not_entered_but_may_be_left() -> None:
 
     assert entry == Skip(reason=SkipReason.UNKNOWN_INSTRUMENT)
     assert gate().ask(strange, Environment.LIVE, EXIT, now=india("12:00")) is None
+
+
+def test_operators_hear_two_weeks_before_the_known_dates_end() -> None:
+    def told(day: date) -> dict[str, str] | None:
+        return gate().ends_soon(instant_in_india(day, time(9)))
+
+    assert told(date(2026, 12, 16)) is None
+    assert told(date(2026, 12, 17)) == {"known_until": "2026-12-31", "days_left": "14"}
+    assert told(date(2027, 1, 2)) == {"known_until": "2026-12-31", "days_left": "-2"}

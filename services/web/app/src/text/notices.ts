@@ -4,6 +4,7 @@ import type { Notice } from "../api/types";
 
 const NOTICES: Record<string, string> = {
   RECONNECT_BROKER: "Please re-connect your broker.",
+  CALENDAR_ENDS: "Market hours are known only until the date given: nothing is entered after it.",
   CLOCK_SKEW: "A server's clock differs from the database's.",
   DEAD_LETTER: "A record could not be used and waits for an operator.",
   MASTER_PAUSED_BY_DEAD_LETTER: "New entries are paused: a signal could not be read.",

@@ -18,6 +18,10 @@ class AlarmName(StrEnum):
     ORDER_APPEARED_LATE = "ORDER_APPEARED_LATE"
     ORDER_CONTRADICTED = "ORDER_CONTRADICTED"
     NEEDS_ATTENTION = "NEEDS_ATTENTION"
+    # What an account holds at its broker is not what the ledger says.
+    ORDER_NOT_IN_LEDGER = "ORDER_NOT_IN_LEDGER"
+    POSITION_DRIFT = "POSITION_DRIFT"
+    DAY_NOT_SEALED = "DAY_NOT_SEALED"
     # What stops one account or one master.
     SESSION_REFUSED = "SESSION_REFUSED"
     RATE_DAY_BLOCK_NEAR = "RATE_DAY_BLOCK_NEAR"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from libs.brokers.manifest import BrokerManifest
-from libs.brokers.protocol import InstrumentBook, OrderGateway
+from libs.brokers.protocol import AccountReader, InstrumentBook, OrderGateway
 from libs.trading.accounts import Environment
 
 
@@ -14,6 +14,7 @@ class OpenGateways:
     manifest: BrokerManifest
     simulator_url: str | None
     opened: dict[Environment, OrderGateway] = field(default_factory=dict)
+    readers: dict[Environment, AccountReader] = field(default_factory=dict)
 
     def of(self, environment: Environment) -> OrderGateway:
         gateway = self.opened.get(environment)
@@ -21,6 +22,13 @@ class OpenGateways:
             addresses = self.manifest.addresses(environment, self.simulator_url)
             gateway = self.opened[environment] = self.manifest.orders(addresses)
         return gateway
+
+    def account(self, environment: Environment) -> AccountReader:
+        reader = self.readers.get(environment)
+        if reader is None:
+            addresses = self.manifest.addresses(environment, self.simulator_url)
+            reader = self.readers[environment] = self.manifest.account(addresses)
+        return reader
 
     def instruments(self) -> InstrumentBook:
         return self.manifest.instruments(
@@ -30,3 +38,5 @@ class OpenGateways:
     async def aclose(self) -> None:
         for gateway in self.opened.values():
             await gateway.aclose()
+        for reader in self.readers.values():
+            await reader.aclose()

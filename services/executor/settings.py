@@ -38,6 +38,7 @@ class ExecutorSettings(
     evidence_window_s: float = Field(default=120, gt=0)
     answer_timeout_s: float = Field(default=10, gt=0)
     lost_answer_grace_s: float = Field(default=5, gt=0)
+    working_check_s: float = Field(default=60, gt=0)
     lease_s: float = Field(default=6, gt=1)
     sweep_every_s: float = Field(default=1, gt=0)
     in_flight_max: int = Field(default=400, gt=0)

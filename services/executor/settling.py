@@ -1,109 +1,148 @@
-"""Finds out what became of orders we know nothing about, by reading their account's book."""
+"""Finds out what became of requests without an answer, by reading their account's book."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
-from libs.brokers.errors import BrokerError, SessionExpired
-from libs.brokers.protocol import OrderGateway
-from libs.trading.accounts import Environment
+import structlog
+
 from libs.trading.orders import OrderReport
-from services.executor.evidence import Doubt, Verdict, after_look, after_unreadable
-from services.executor.lanes import Lanes
+from services.executor.evidence import (
+    Book,
+    Doubt,
+    Executions,
+    Verdict,
+    after_look,
+    after_proof,
+    after_unreadable,
+)
+from services.executor.executions import ExecutionReads
+from services.executor.reads import AccountReads, Errands, Unreadable
 from services.executor.rows import Change, Word
-from services.executor.sessions import Sessions
+from services.executor.settling_rows import Look, UnsureChange
+from services.executor.shards import TROUBLE
+from services.executor.syncing import Syncing
+
+log = structlog.get_logger()
+
+TimedDoubt = tuple[Doubt, datetime]
 
 
 class Doubts(Protocol):
-    """The orders in UNKNOWN; each method is one short transaction."""
+    """What is in doubt; each method is one short transaction."""
 
-    async def due(self) -> list[tuple[Doubt, datetime]]: ...
+    async def due(self) -> list[TimedDoubt]: ...
+
+    async def unsure_changes(self) -> list[UnsureChange]: ...
 
     async def decide(self, doubt: Doubt, change: Change) -> None: ...
 
-    async def note_looks(self, looks: Sequence[tuple[Doubt, bool, float]]) -> None: ...
+    async def note_looks(self, looks: Sequence[Look]) -> None: ...
+
+    async def compared(self, change: UnsureChange, report: OrderReport) -> None: ...
 
 
-class Gateways(Protocol):
-    """The broker's order door of each environment."""
-
-    def of(self, environment: Environment) -> OrderGateway: ...
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settling:
     doubts: Doubts
     record_soon: Callable[[Word], None]
-    lanes: Lanes
-    sessions: Sessions
-    gateways: Gateways
+    reads: AccountReads
+    syncing: Syncing
+    executions: ExecutionReads
+    errands: Errands
     evidence_window_s: float
-    # Accounts whose book is being read now: a slow read is not started a second time.
-    looking: set[str] = field(default_factory=set)
 
     async def settle(self) -> None:
-        """Ask the brokers what became of orders we know nothing about."""
-        by_account: defaultdict[str, list[tuple[Doubt, datetime]]] = defaultdict(list)
+        """Ask the brokers what became of requests we know nothing about."""
+        by_account: defaultdict[str, list[TimedDoubt]] = defaultdict(list)
         for doubt, now in await self.doubts.due():
             by_account[doubt.account_id].append((doubt, now))
-        for account_id, doubts in by_account.items():
-            if account_id not in self.looking:
-                self.looking.add(account_id)
-                self.lanes.start(self._look(account_id, doubts))
+        changes: defaultdict[str, list[UnsureChange]] = defaultdict(list)
+        for change in await self.doubts.unsure_changes():
+            changes[change.account_id].append(change)
+        for account_id in by_account.keys() | changes.keys():
+            self.errands.start(
+                f"settle:{account_id}",
+                partial(self._look, account_id, by_account[account_id], changes[account_id]),
+            )
 
-    async def _look(self, account_id: str, doubts: Sequence[tuple[Doubt, datetime]]) -> None:
-        try:
-            await self._read_book_for(account_id, doubts)
-        finally:
-            self.looking.discard(account_id)
-
-    async def _read_book_for(
-        self, account_id: str, doubts: Sequence[tuple[Doubt, datetime]]
+    async def _look(
+        self, account_id: str, doubts: Sequence[TimedDoubt], changes: Sequence[UnsureChange]
     ) -> None:
-        """Read one account's book once for all its doubtful orders."""
-        session = self.sessions.get(account_id)
-        if session is None:
-            self.sessions.want([account_id])
-            await self._judge(doubts, None, "there is no session to read the order book with")
-            return
+        """Read one account's book once for all that is in doubt there."""
         try:
-            book = await self.gateways.of(session.environment).order_book(session)
-        except SessionExpired as error:
-            self.sessions.refuse(account_id)
-            await self._judge(doubts, None, str(error))
-        except BrokerError as error:
-            await self._judge(doubts, None, str(error))
-        else:
-            await self._judge(doubts, book, "")
+            rows = await self.reads.book(account_id)
+            if isinstance(rows, Unreadable):
+                await self._conclude(doubts, [self._unread(*doubt, rows) for doubt in doubts])
+                return
+            book = await self.syncing.take_in(account_id, rows)
+            await self._judge(account_id, doubts, book)
+            by_id = {row.broker_order_id: row for row in rows}
+            for change in changes:
+                if (row := by_id.get(change.broker_order_id)) is not None:
+                    await self.doubts.compared(change, row)
+        except TROUBLE as error:
+            # The rows are still there: the next turn begins anew.
+            log.warning("look_waits", account_id=account_id, error=str(error))
 
-    async def _judge(
+    async def _judge(self, account_id: str, doubts: Sequence[TimedDoubt], book: Book) -> None:
+        verdicts = [
+            after_look(
+                doubt,
+                book,
+                now=now,
+                window_s=self.evidence_window_s,
+                others=[other for other, _ in doubts if other is not doubt],
+            )
+            for doubt, now in doubts
+        ]
+        if any(verdict.prove for verdict in verdicts):
+            executed = await self.executions.executions(account_id)
+            verdicts = [
+                self._proved(*timed, verdict, book, executed) if verdict.prove else verdict
+                for timed, verdict in zip(doubts, verdicts, strict=True)
+            ]
+        await self._conclude(doubts, verdicts)
+
+    def _proved(
         self,
-        doubts: Sequence[tuple[Doubt, datetime]],
-        book: Sequence[OrderReport] | None,
-        message: str,
-    ) -> None:
-        again: list[tuple[Doubt, bool, float]] = []
-        for doubt, now in doubts:
-            verdict = self._verdict(doubt, now, book, message)
+        doubt: Doubt,
+        now: datetime,
+        looked: Verdict,
+        book: Book,
+        executed: Executions | Unreadable,
+    ) -> Verdict:
+        if isinstance(executed, Unreadable):
+            return self._unread(doubt, now, executed)
+        return after_proof(doubt, book, executed, now=now, window_s=self.evidence_window_s)
+
+    def _unread(self, doubt: Doubt, now: datetime, why: Unreadable) -> Verdict:
+        return after_unreadable(
+            doubt,
+            now=now,
+            window_s=self.evidence_window_s,
+            message=why.message,
+            session_lost=why.session_lost,
+        )
+
+    async def _conclude(self, doubts: Sequence[TimedDoubt], verdicts: Sequence[Verdict]) -> None:
+        again: list[Look] = []
+        for (doubt, _), verdict in zip(doubts, verdicts, strict=True):
             if verdict.word is not None:
                 self.record_soon(verdict.word)
             if verdict.change is not None:
                 await self.doubts.decide(doubt, verdict.change)
             else:
                 # Absent is not "never placed": order books lag, so the ledger keeps looking.
-                again.append((doubt, verdict.looked, verdict.due_in_s))
+                again.append(
+                    Look(
+                        doubt=doubt,
+                        looked=verdict.looked,
+                        reset=verdict.reset,
+                        due_in_s=verdict.due_in_s,
+                    )
+                )
         await self.doubts.note_looks(again)
-
-    def _verdict(
-        self,
-        doubt: Doubt,
-        now: datetime,
-        book: Sequence[OrderReport] | None,
-        message: str,
-    ) -> Verdict:
-        window_s = self.evidence_window_s
-        if book is None:
-            return after_unreadable(doubt, now=now, window_s=window_s, message=message)
-        return after_look(doubt, book, now=now, window_s=window_s)

@@ -46,16 +46,18 @@ WHERE {_OURS} AND state IN ('PLANNED', 'HELD') AND due_at <= clock_timestamp()
 ORDER BY due_at LIMIT $4
 """
 
+# A modification that may have been taken already is compared with its order first (settling.py).
 _DUE_COMMANDS = f"""
 SELECT c.order_id, c.n, c.kind, o.account_id, o.instrument
 FROM executor.commands c JOIN executor.orders o USING (order_id)
 WHERE c.{_OURS.replace(" AND ", " AND c.")} AND c.state = 'DUE' AND c.due_at <= clock_timestamp()
     AND c.expires_at > clock_timestamp() AND o.state IN ('ACKED', 'OPEN', 'PARTIAL')
     AND o.broker_order_id IS NOT NULL
+    AND (c.kind = 'CANCEL' OR c.attempts = 0 OR c.compared_at > c.changed_at)
 ORDER BY c.due_at LIMIT $3
 """
 
-# A change whose answer was lost is asked again: cancels are harmless twice, terms are absolute.
+# A change whose answer was lost is asked again: cancels at once, terms once they were compared.
 _LAPSE_COMMANDS = f"""
 UPDATE executor.commands SET state = 'DUE', changed_at = clock_timestamp(),
     message = 'no answer came back'

@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from libs.brokers import registry
+from libs.brokers.manifest import BrokerManifest
 from libs.runtime.postgres import open_pool
 from libs.trading.accounts import Environment
 from services.executor.gateways import OpenGateways
@@ -67,14 +68,21 @@ async def running(replica: Replica) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def a_world(database: Database, **changes: Any) -> AsyncIterator[World]:
+async def a_world(
+    database: Database, manifest: BrokerManifest | None = None, **changes: Any
+) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
         owner = await open_pool(database.owner_dsn, application_name="test", max_size=3)
         stack.push_async_callback(owner.close)
         pool = await open_pool(database.dsn("executor"), application_name="executor.test")
         stack.push_async_callback(pool.close)
         broker, sessions = BrokerWithJournal(owner), SessionsAtHand()
-        gateways = OpenGateways(registry.manifest(BROKER), None, opened={Environment.PAPER: broker})
+        gateways = OpenGateways(
+            manifest or registry.manifest(BROKER),
+            None,
+            opened={Environment.PAPER: broker},
+            readers={Environment.PAPER: broker},
+        )
         replica = build_replica(
             settings(database.dsn("executor"), **changes),
             pool,

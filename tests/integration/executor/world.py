@@ -11,20 +11,19 @@ import asyncpg
 from aiokafka import TopicPartition
 from uuid_utils import uuid7
 
-from libs.brokers.errors import BrokerError
-from libs.brokers.protocol import BrokerSession
 from libs.contracts import codec, topics
 from libs.contracts.codec import Record, Undecodable
 from libs.runtime.internal_client import OpenedSession
+from libs.trading.calendar import trading_day
 from libs.trading.events import UpdateSource
 from libs.trading.follows import Follow, Sizing, SizingMode
-from libs.trading.orders import OrderIntent, OrderReport, OrderStatus
 from libs.trading.shards import shard_of
 from libs.trading.signals import Signal, SignalAction, Stamps
 from libs.trading.states import OrderState
 from services.executor.replica import Replica
 from services.executor.rows import Word
 from tests.factories import a_signal
+from tests.integration.executor.broker import BrokerWithJournal
 from tests.servers import PARTITIONS
 
 BROKER = "fyers"
@@ -58,100 +57,6 @@ class SessionsAtHand:
 
 
 @dataclass
-class BrokerWithJournal:
-    """Takes every order, remembers each arrival, and answers as it is told to.
-
-    `fails` maps an account to the error raised instead of an answer; whether the order exists all
-    the same says `acts_then_fails`. `refusals` are words of a rejection. `seen` are the ledger's
-    states at the moment of arrival.
-    """
-
-    ledger: asyncpg.Pool
-    arrivals: list[OrderIntent] = field(default_factory=list)
-    changes: list[tuple[str, str, OrderIntent]] = field(default_factory=list)
-    book: dict[str, OrderReport] = field(default_factory=dict)
-    fails: dict[str, BrokerError] = field(default_factory=dict)
-    acts_then_fails: bool = True
-    refusals: dict[str, str] = field(default_factory=dict)
-    seen: list[str] = field(default_factory=list)
-
-    async def warm(self, sessions: Sequence[BrokerSession]) -> None:
-        return None
-
-    async def place_order(
-        self, session: BrokerSession, intent: OrderIntent, *, not_after: float | None = None
-    ) -> OrderReport:
-        self.arrivals.append(intent)
-        self.seen.append(
-            await self.ledger.fetchval(
-                "SELECT state FROM executor.orders WHERE client_order_id = $1",
-                intent.client_order_id,
-            )
-        )
-        error = self.fails.get(intent.account_id)
-        if error is None or self.acts_then_fails:
-            self.show(intent)
-        if error is not None:
-            raise error
-        if (words := self.refusals.get(intent.account_id)) is not None:
-            return OrderReport(
-                status=OrderStatus.REJECTED, broker_order_id="", code="-99", message=words
-            )
-        return replace(self.book[intent.client_order_id], status=OrderStatus.ACKED)
-
-    async def modify_order(
-        self,
-        session: BrokerSession,
-        broker_order_id: str,
-        intent: OrderIntent,
-        *,
-        not_after: float | None = None,
-    ) -> OrderReport:
-        self.changes.append(("MODIFY", broker_order_id, intent))
-        return OrderReport(status=OrderStatus.ACKED, broker_order_id=broker_order_id)
-
-    async def cancel_order(
-        self,
-        session: BrokerSession,
-        broker_order_id: str,
-        intent: OrderIntent,
-        *,
-        not_after: float | None = None,
-    ) -> OrderReport:
-        self.changes.append(("CANCEL", broker_order_id, intent))
-        return OrderReport(status=OrderStatus.CANCELLED, broker_order_id=broker_order_id)
-
-    async def find_order(self, session: BrokerSession, client_order_id: str) -> OrderReport | None:
-        return self.book.get(client_order_id)
-
-    async def order_book(self, session: BrokerSession) -> list[OrderReport]:
-        return list(self.book.values())
-
-    async def aclose(self) -> None:
-        return None
-
-    def show(self, intent: OrderIntent) -> None:
-        """Put an order into the book."""
-        self.book[intent.client_order_id] = OrderReport(
-            status=OrderStatus.OPEN,
-            broker_order_id=f"B{len(self.book) + 1}",
-            client_order_id=intent.client_order_id,
-        )
-
-    def fill(self, quantity: int | None = None) -> None:
-        """Fill every order in the book, whole or by this quantity."""
-        quantities = {intent.client_order_id: intent.terms.quantity for intent in self.arrivals}
-        for tag, report in self.book.items():
-            filled = quantity or quantities[tag]
-            self.book[tag] = replace(
-                report,
-                status=OrderStatus.FILLED if filled == quantities[tag] else OrderStatus.PARTIAL,
-                filled_quantity=filled,
-                average_price=Decimal("812.50"),
-            )
-
-
-@dataclass
 class World:
     """The rows other services own, written here by the database's owner."""
 
@@ -171,7 +76,10 @@ class World:
             self.master_id,
         )
 
-    async def a_follower(self, multiplier: str = "1", **changes: Any) -> Follow:
+    async def a_follower(
+        self, multiplier: str = "1", *, known: bool = True, **changes: Any
+    ) -> Follow:
+        """`known` accounts had their first reading of the day before the test begins."""
         user_id, account_id = an_id(), an_id()
         follow = replace(
             Follow(
@@ -215,6 +123,13 @@ class World:
             follow.from_seq,
             follow.paused,
         )
+        if known:
+            await self.owner.execute(
+                """INSERT INTO executor.account_days (account_id, day, book_read_at, carried_at)
+                VALUES ($1, $2, clock_timestamp(), clock_timestamp())""",
+                account_id,
+                trading_day(datetime.now(UTC)),
+            )
         self.follows.append(follow)
         return follow
 

@@ -1,0 +1,117 @@
+"""Reads of one account at its broker, within the share of its limits left to reconciliation."""
+
+import asyncio
+import time
+from collections import defaultdict, deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from libs.brokers.errors import BrokerError, SessionExpired
+from libs.brokers.protocol import AccountReader, BrokerSession, OrderGateway
+from libs.trading.accounts import Environment
+from libs.trading.orders import OrderReport, Position, Trade
+from services.executor.sessions import Sessions
+
+# A fifth of the executor's 70 % of an account's requests (DESIGN D7).
+_SHARE = 0.7 * 0.2
+_MINUTE_S = 60.0
+# Few enough that reading never crowds out sending, enough that one slow account delays nobody.
+_AT_ONCE = 16
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """A read that brought nothing. `session_lost` when the account has no session any more."""
+
+    message: str
+    session_lost: bool = False
+
+
+class Doors(Protocol):
+    """The broker's doors of each environment."""
+
+    def of(self, environment: Environment) -> OrderGateway: ...
+
+    def account(self, environment: Environment) -> AccountReader: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class AccountReads:
+    """Complete reads or `Unreadable`; never raises for a broker."""
+
+    sessions: Sessions
+    doors: Doors
+    requests_per_minute_max: int
+    _taken: defaultdict[str, deque[float]] = field(default_factory=lambda: defaultdict(deque))
+    _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
+
+    async def book(self, account_id: str) -> Sequence[OrderReport] | Unreadable:
+        return await self._read(account_id, lambda doors, s: doors.of(s.environment).order_book(s))
+
+    async def trades(self, account_id: str) -> Sequence[Trade] | Unreadable:
+        return await self._read(
+            account_id, lambda doors, s: doors.account(s.environment).trade_book(s)
+        )
+
+    async def positions(self, account_id: str) -> Sequence[Position] | Unreadable:
+        return await self._read(
+            account_id, lambda doors, s: doors.account(s.environment).positions(s)
+        )
+
+    def forget(self, account_id: str) -> None:
+        self._taken.pop(account_id, None)
+
+    async def _read(
+        self, account_id: str, door: Callable[[Doors, BrokerSession], Awaitable[Sequence[T]]]
+    ) -> Sequence[T] | Unreadable:
+        session = self.sessions.get(account_id)
+        if session is None:
+            self.sessions.want([account_id])
+            return Unreadable(message="there is no session to read with", session_lost=True)
+        if not self._within_share(account_id, time.monotonic()):
+            return Unreadable(message="the reads of this minute are used up")
+        async with self._room:
+            try:
+                return await door(self.doors, session)
+            except SessionExpired as error:
+                self.sessions.refuse(account_id)
+                return Unreadable(message=str(error), session_lost=True)
+            except BrokerError as error:
+                return Unreadable(message=str(error))
+
+    def _within_share(self, account_id: str, now: float) -> bool:
+        taken = self._taken[account_id]
+        while taken and taken[0] <= now - _MINUTE_S:
+            taken.popleft()
+        if len(taken) >= self.requests_per_minute_max * _SHARE:
+            return False
+        taken.append(now)
+        return True
+
+
+@dataclass(slots=True)
+class Errands:
+    """Background work, one at a time per subject; what was started is cancelled with `run`."""
+
+    _running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+
+    def start(self, subject: str, errand: Callable[[], Awaitable[None]]) -> None:
+        """Begin, unless the same is under way: a slow read is not started a second time."""
+        if subject not in self._running:
+            task = asyncio.ensure_future(errand())
+            self._running[subject] = task
+            task.add_done_callback(lambda _: self._running.pop(subject, None))
+
+    async def run(self) -> None:
+        """Hold on to what runs until cancelled."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            running = list(self._running.values())
+            for task in running:
+                task.cancel()
+            if running:
+                await asyncio.wait(running)

@@ -8,7 +8,9 @@ import contextlib
 import random
 import socket
 import struct
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import cache
 from typing import Protocol
 
 from starlette.types import Receive, Send
@@ -26,6 +28,8 @@ _REJECTED_PAGE = Answer(
     content_type=b"text/html",
 )
 _GARBAGE = Answer(status=200, body=b"\xff\xfe\x00" + random.Random(7).randbytes(253))  # noqa: S311
+_BOMB_MIB = 256
+_GZIP_HEAD = b"\x1f\x8b\x08" + bytes(6) + b"\xff"
 _CHUNK = b" " * (64 * 1024)
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
@@ -78,6 +82,8 @@ class Failures:
                 return _REJECTED_PAGE
             case Failure.GARBAGE:
                 return _GARBAGE
+            case Failure.GZIP_BOMB:
+                return _gzip_bomb()
             case Failure.NO_ORDER_ID:
                 return self._broker.without_order_id(arrival)
             case Failure.UNKNOWN_CODE:
@@ -163,6 +169,23 @@ async def _send_head(send: Send, answer: Answer, *, with_length: bool = True) ->
         headers.append((b"content-length", str(len(answer.body)).encode()))
     headers.extend(answer.headers)
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+
+
+@cache
+def _gzip_bomb() -> Answer:
+    """Pack very much into little; nobody asked for a packed answer."""
+    packer, mib = zlib.compressobj(wbits=-15), bytes(MIB)
+    # After a full flush the next block begins anew: one is packed, the others are the same bytes.
+    block = packer.compress(mib) + packer.flush(zlib.Z_FULL_FLUSH)
+    check = 0
+    for _ in range(_BOMB_MIB):
+        check = zlib.crc32(mib, check)
+    tail = zlib.compressobj(wbits=-15).flush() + struct.pack("<II", check, _BOMB_MIB * MIB)
+    return Answer(
+        status=200,
+        body=_GZIP_HEAD + block * _BOMB_MIB + tail,
+        headers=((b"content-encoding", b"gzip"),),
+    )
 
 
 def _cut_short(answer: Answer) -> Answer:

@@ -51,6 +51,7 @@ class Failure(_Word):
     HTML = "html"
     TRUNCATED = "truncated"
     HUGE = "huge"
+    GZIP_BOMB = "gzip_bomb"
     GARBAGE = "garbage"
     NO_ORDER_ID = "no_order_id"
     UNKNOWN_CODE = "unknown_code"

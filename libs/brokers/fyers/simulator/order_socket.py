@@ -90,10 +90,11 @@ class OrderSockets:
         try:
             session = self._sessions.of_header(header)
         except Refused:
+            await self._note("denied", None)
             await send({"type": "websocket.close", "code": 1008})  # Before accept: HTTP 403.
             return
         if self._outages.holds(session.client_id):
-            await self._note("refused", session)
+            await self._note("refused", session.client_id)
             await send({"type": "websocket.http.response.start", "status": 503, "headers": []})
             await send({"type": "websocket.http.response.body", "body": b""})
             return
@@ -102,7 +103,7 @@ class OrderSockets:
         _CONNECTED.inc()
         reader = asyncio.create_task(_read(receive, line))
         try:
-            await self._note("connected", session)
+            await self._note("connected", session.client_id)
             await send({"type": "websocket.accept"})
             await _write(send, line)
         except OSError:  # The client went away while we wrote; nothing is left to tell it.
@@ -195,9 +196,9 @@ class OrderSockets:
         request = order.request
         return request.tag if self._knobs.echoes_tags(request.client_id) else ""
 
-    async def _note(self, event: str, session: Session) -> None:
+    async def _note(self, event: str, client_id: str | None) -> None:
         """Have it on disk before the client hears of it."""
-        self._desk.write("feed", event=event, client_id=session.client_id)
+        self._desk.write("feed", event=event, client_id=client_id)
         await self._desk.journal.durable()
 
     def _listening(self, client_id: str, kind: str) -> list[_Line]:

@@ -118,6 +118,17 @@ async def test_dropped_feed_stays_shut_while_the_session_lives(tmp_path: Path) -
         assert events == ["connected", "dropped", "refused", "connected"]
 
 
+async def test_handshake_without_a_session_is_written_down(tmp_path: Path) -> None:
+    async with a_paper_fyers(tmp_path) as fyers:
+        header = await fyers.signed_in()
+        await fyers.control("POST", "sessions/expire", {"client_id": CLIENT})
+
+        assert (await OrderSocket(fyers.simulator, header).frame())["type"] == "websocket.close"
+
+        [entry] = await entries(fyers, "feed")
+        assert entry["event"] == "denied"
+
+
 async def test_outage_of_one_client_leaves_the_others_and_ends_early_when_told(
     tmp_path: Path,
 ) -> None:

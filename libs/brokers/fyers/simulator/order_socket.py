@@ -23,7 +23,7 @@ from libs.paper.server.outages import FeedOutages
 _QUEUE_MAX = 10_000
 _CONNECTED = Gauge("lockstep_simulator_order_sockets", "Order websockets that are open now.")
 _DROPPED = 1012  # "Service restart" of the websocket close codes.
-_PATIENCE_S = 30
+_PATIENCE_S = 10
 _ACK = {1: "Successfully subscribed", -1: "Successfully unsubscribed"}
 
 
@@ -145,17 +145,26 @@ class OrderSockets:
     async def replay(self, client_id: str | None, *, is_reversed: bool, times: int) -> int:
         """Send the day's order messages again; return how many went out."""
         await self._desk.journal.durable()
-        sent = 0
-        for owner in [it for it in self._lines if client_id in {None, it}]:
-            texts = [
-                self._order_text(order.as_of(change))
-                for order, change in self._desk.exchange.account(owner).changes()
-                if self._hidden_for_s(order) <= 0
-            ]
-            for text in (texts[::-1] if is_reversed else texts) * times:
-                for line in self._listening(owner, "orders"):
-                    sent += await line.push_patiently(text)
+        accounts = [
+            account
+            for owner, account in self._desk.exchange.accounts.items()
+            if client_id in {None, owner} and owner in self._lines
+        ]
+        # Together: one who does not read holds nobody up.
+        sent = sum(await asyncio.gather(*(self._retell(it, times, is_reversed) for it in accounts)))
         self._desk.write("feed", event="replayed", client_id=client_id, messages=sent)
+        return sent
+
+    async def _retell(self, account: PaperAccount, times: int, is_reversed: bool) -> int:
+        texts = [
+            self._order_text(order.as_of(change))
+            for order, change in account.changes()
+            if self._hidden_for_s(order) <= 0
+        ]
+        sent = 0
+        for text in (texts[::-1] if is_reversed else texts) * times:
+            for line in self._listening(account.client_id, "orders"):
+                sent += await line.push_patiently(text)
         return sent
 
     def forget(self) -> None:

@@ -39,7 +39,7 @@ class EncodeNotice(Protocol):
 
 
 class Alarms:
-    """The alarms of one service. A ledger that is away makes both methods False, never raise."""
+    """The alarms of one service. A ledger that is away makes both methods None, never raise."""
 
     def __init__(
         self,
@@ -55,17 +55,17 @@ class Alarms:
 
     async def open(
         self, name: str, subject: str, *, user_id: str | None = None, **figures: str
-    ) -> bool:
+    ) -> bool | None:
         """Raise an alarm unless it stands already. True when this call opened it."""
         return await self._change(_OPENED, name, subject, user_id, figures)
 
-    async def clear(self, name: str, subject: str) -> bool:
+    async def clear(self, name: str, subject: str) -> bool | None:
         """End an alarm. True when this call cleared it."""
         return await self._change(_CLEARED, name, subject, None, {})
 
     async def _change(
         self, kind: str, name: str, subject: str, user_id: str | None, figures: Mapping[str, str]
-    ) -> bool:
+    ) -> bool | None:
         try:
             changed, standing = await self._written(kind, name, subject, user_id, figures)
         except (asyncpg.PostgresError, *UNREACHABLE) as error:
@@ -73,7 +73,7 @@ class Alarms:
             log.error(  # noqa: TRY400  # The reason matters, its stack does not.
                 "alarm_not_written", kind=kind, alarm=name, subject=subject, error=str(error)
             )
-            return False
+            return None
         OPEN.labels(self._schema, name).set(standing)
         if changed:
             CHANGED.labels(self._schema, name, "opened" if kind == _OPENED else "cleared").inc()

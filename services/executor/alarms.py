@@ -30,15 +30,14 @@ class AlarmName(StrEnum):
     # This replica itself.
     BACKLOG_SHED = "BACKLOG_SHED"
     CLOCK_SKEW = "CLOCK_SKEW"
-    CALENDAR_ENDS = "CALENDAR_ENDS"
     SIGNALS_REFILLED = "SIGNALS_REFILLED"
 
 
 class Alarms(Protocol):
-    """`libs.runtime.alarms.Alarms`; both are False when nothing changed."""
+    """`libs.runtime.alarms.Alarms`: False when nothing changed, None when it was not written."""
 
     async def open(
         self, name: str, subject: str, *, user_id: str | None = None, **figures: str
-    ) -> bool: ...
+    ) -> bool | None: ...
 
-    async def clear(self, name: str, subject: str) -> bool: ...
+    async def clear(self, name: str, subject: str) -> bool | None: ...

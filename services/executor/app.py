@@ -12,6 +12,8 @@ from redis.asyncio import Redis
 from libs.brokers import registry
 from libs.contracts import codec, topics
 from libs.contracts.codec import Record, Undecodable
+from libs.contracts.notices import notice_message
+from libs.runtime.alarms import Alarms
 from libs.runtime.background import keep
 from libs.runtime.bus import SUBSCRIBE, KafkaBus, KafkaLink, Publisher, check_partitions, open_bus
 from libs.runtime.health import health_router
@@ -24,9 +26,11 @@ from libs.runtime.redis import open_redis
 from libs.runtime.vault import KeyRing
 from services.executor.events import HistoryPublisher
 from services.executor.gateways import OpenGateways
-from services.executor.replica import Replica, build_replica
+from services.executor.replica import Replica, build_replica, watched
 from services.executor.routes import router
 from services.executor.settings import ExecutorSettings
+from services.executor.watching import Recently, Watch
+from services.executor.without_kafka import WithoutKafka
 
 Plan = Callable[[Sequence[Record | Undecodable]], Awaitable[bool]]
 
@@ -73,11 +77,11 @@ async def _start(app: FastAPI, settings: ExecutorSettings, stack: AsyncExitStack
     gateways = OpenGateways(manifest, settings.simulator_url(settings.broker))
     stack.push_async_callback(gateways.aclose)
     source = _session_source(settings, redis, http)
-    replica = build_replica(settings, pool, source, gateways, partitions)
-
     bus = open_bus(settings, client_id=f"executor.{settings.broker}")
     publisher = Publisher(bus)
     relay = OutboxRelay(pool, "executor", publisher)
+    alarms = Alarms(pool, "executor", relay, notice_message)
+    replica = build_replica(settings, pool, source, gateways, partitions, alarms)
     history = HistoryPublisher(pool, publisher, settings.broker, replica.shards.mine)
     replica.ledger.on_change += [history.wake, relay.wake]
     subscribe(bus, settings.broker, replica.shards, replica.work.plan)
@@ -100,6 +104,19 @@ async def _start(app: FastAPI, settings: ExecutorSettings, stack: AsyncExitStack
     # Runs once the consumer has left its group.
     stack.push_async_callback(replica.shards.give_up)
     app.state.link = await stack.enter_async_context(KafkaLink(bus, prepare=same_partitions))
+    refilled = Recently()
+    without_kafka = WithoutKafka(
+        bus_ready=app.state.link.ready,
+        emitted=replica.repository,
+        followers=replica.work.followers,
+        shards=replica.shards,
+        plan=replica.work.plan,
+        refilled=refilled,
+    )
+    watch = Watch(alarms, watched(settings, replica, without_kafka.away, refilled))
+    keep(stack, replica.work.watch(watch), "alarms")
+    keep(stack, replica.work.read_signals(without_kafka), "signals-without-kafka")
+    keep(stack, replica.work.flow.departure.clock.keep(), "clock")
     _keep_working(stack, replica)
 
 

@@ -174,9 +174,7 @@ def _due(order: PlannedOrder, version: int) -> Due:
     return Due(
         order_id=order.order_id,
         version=version,
-        account_id=order.account_id,
-        instrument=order.instrument,
-        urgent=order.action.reduces_risk,
+        leaving=order.leaving,
     )
 
 

@@ -7,11 +7,12 @@ one snapshot. What it returns is durable before the first byte is written.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import asyncpg
 
 from libs.trading.orders import OrderIntent, OrderTerms, OrderType, Product, Side, Validity
-from libs.trading.reasons import SKIP_SENTENCES, SkipReason
+from libs.trading.reasons import HOLD_SENTENCES, SKIP_SENTENCES, HoldReason, SkipReason
 from services.executor.rows import WRITE_WITHIN_S, Claim, Due, Holding
 from services.executor.statements import ENTRY_STOP, HISTORY_OF_MOVED, IN_DOUBT, lease_held
 
@@ -59,18 +60,36 @@ WITH why AS (
 SELECT count(*) FROM moved
 """
 
+_SKIP = f"""
+WITH moved AS (
+    UPDATE executor.orders o SET state = 'SKIPPED', reason = $3, message = $4,
+        version = o.version + 1, changed_at = clock_timestamp(), change_id = pg_current_xact_id()
+    FROM unnest($1::uuid[], $2::int[]) AS due (order_id, version)
+    WHERE o.order_id = due.order_id AND o.version = due.version
+        AND o.state IN ('PLANNED', 'HELD')
+    RETURNING o.*
+), history AS ({HISTORY_OF_MOVED})
+SELECT count(*) FROM moved
+"""
+
+_DROP_COMMANDS = """
+UPDATE executor.commands c SET state = 'DROPPED', message = $3, changed_at = clock_timestamp()
+FROM unnest($1::uuid[], $2::int[]) AS due (order_id, n)
+WHERE c.order_id = due.order_id AND c.n = due.n AND c.state = 'DUE'
+"""
+
 _HOLD = f"""
 WITH moved AS (
     UPDATE executor.orders o SET state = 'HELD', reason = $3, message = $4,
-        due_at = clock_timestamp() + make_interval(secs => $5), version = o.version + 1,
+        due_at = due.at, version = o.version + 1,
         changed_at = clock_timestamp(), change_id = pg_current_xact_id()
-    FROM unnest($1::uuid[], $2::int[]) AS due (order_id, version)
+    FROM unnest($1::uuid[], $2::int[], $5::timestamptz[]) AS due (order_id, version, at)
     WHERE o.order_id = due.order_id AND o.version = due.version
         AND (o.state = 'PLANNED' OR (o.state = 'HELD' AND o.reason IS DISTINCT FROM $3))
     RETURNING o.*
 ), history AS ({HISTORY_OF_MOVED}), postponed AS (
-    UPDATE executor.orders o SET due_at = clock_timestamp() + make_interval(secs => $5)
-    FROM unnest($1::uuid[], $2::int[]) AS due (order_id, version)
+    UPDATE executor.orders o SET due_at = due.at
+    FROM unnest($1::uuid[], $2::int[], $5::timestamptz[]) AS due (order_id, version, at)
     WHERE o.order_id = due.order_id AND o.version = due.version
         AND o.state = 'HELD' AND o.reason IS NOT DISTINCT FROM $3
 )
@@ -141,15 +160,36 @@ class Claims:
                 {reason.value: SKIP_SENTENCES[reason] for reason in SkipReason},
             )
 
-    async def hold(self, due: Sequence[Due], reason: str, message: str, delay_s: float) -> None:
+    async def skip(self, due: Sequence[Due], reason: SkipReason) -> None:
+        """Skip what this process knows will never go."""
         if due:
             await self.pool.execute(
-                _HOLD,
+                _SKIP,
                 [item.order_id for item in due],
                 [item.version for item in due],
                 reason,
+                SKIP_SENTENCES[reason],
+            )
+
+    async def drop_commands(self, due: Sequence[Due], message: str) -> None:
+        if due:
+            await self.pool.execute(
+                _DROP_COMMANDS,
+                [item.order_id for item in due],
+                [item.command for item in due],
                 message,
-                delay_s,
+            )
+
+    async def hold(self, due: Sequence[tuple[Due, datetime]], reason: HoldReason) -> None:
+        """Write down what each waits for, and until when it need not be looked at."""
+        if due:
+            await self.pool.execute(
+                _HOLD,
+                [item.order_id for item, _ in due],
+                [item.version for item, _ in due],
+                reason,
+                HOLD_SENTENCES[reason],
+                [until for _, until in due],
             )
 
     def _lease(self, holding: Holding) -> tuple[object, ...]:

@@ -1,41 +1,50 @@
 """From a master's signal to an order at the broker: plan, dispatch. settling.py ends the story."""
 
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
 import structlog
 
-from libs.brokers.errors import BrokerError, NotProcessed, RateLimited, SessionExpired
+from libs.brokers.errors import (
+    BrokerError,
+    NotProcessed,
+    RateLimited,
+    SessionExpired,
+)
 from libs.brokers.protocol import BrokerSession, OrderGateway
 from libs.contracts.codec import Record, Undecodable
 from libs.runtime.crashpoints import Crashpoint, crashpoint
 from libs.trading.accounts import Environment
 from libs.trading.events import UpdateSource
 from libs.trading.follows import Follow
+from libs.trading.market import RequestKind
 from libs.trading.orders import OrderReport, OrderStatus
-from libs.trading.reasons import HoldReason
+from libs.trading.reasons import SKIP_SENTENCES, HoldReason, SkipReason
 from libs.trading.signals import Signal
 from services.executor.births import Born, Ready
 from services.executor.catching_up import Sources, missed_by, without_gaps
 from services.executor.copying import copy
+from services.executor.departure import Departure, Wait
 from services.executor.fanout import Fanout
 from services.executor.folding import NOT_SENT, RATE, SESSION, UNKNOWN
 from services.executor.followers import Followers
 from services.executor.intake import Heard, sorted_out
 from services.executor.lanes import Lanes
-from services.executor.pace import Pace
+from services.executor.market import Hold, Skip
 from services.executor.planning import PlanningPage
 from services.executor.recording import Moved
 from services.executor.rows import Claim, Due, PlannedOrder, Word, by_kind
 from services.executor.sessions import Sessions
+from services.executor.shedding import surplus
+from services.executor.watching import Recently
 
 log = structlog.get_logger()
 
-_SESSION_WAIT_S = 1.0
 _CHANGE_AGAIN_S = 2.0
 
 
@@ -54,7 +63,13 @@ class Ledger(Protocol):
 
     async def skip_stopped(self, due: Sequence[Due]) -> None: ...
 
-    async def hold(self, due: Sequence[Due], reason: str, message: str, delay_s: float) -> None: ...
+    async def hold(self, due: Sequence[tuple[Due, datetime]], reason: HoldReason) -> None: ...
+
+    async def skip(self, due: Sequence[Due], reason: SkipReason) -> None: ...
+
+    async def drop_commands(self, due: Sequence[Due], message: str) -> None: ...
+
+    async def note_breach(self, account_id: str) -> None: ...
 
     def record_soon(self, word: Word) -> None: ...
 
@@ -81,10 +96,13 @@ class ExecutorFlow:
     sources: Sources
     lanes: Lanes
     sessions: Sessions
+    departure: Departure
     gateways: Gateways
-    pace: Pace
     # Whether this broker's session and rate refusals are known to come before processing.
     refusals_prove: bool
+    # More than this never waits here; what is left out stands in `shed` for a while.
+    waiting_max: int
+    shed: Recently = field(default_factory=Recently)
 
     async def plan(self, records: Sequence[Record | Undecodable]) -> None:
         """Write down what each follower shall get; what may leave, leaves once that is durable."""
@@ -109,13 +127,15 @@ class ExecutorFlow:
         crashpoint(Crashpoint.AFTER_PLAN_COMMIT)
 
     async def dispatch(self, due: Sequence[Due]) -> None:
-        """Claim in one statement per kind what is due, and send each claimed request once."""
-        connected = await self._with_session(due)
-        for group in by_kind(self._within_pace(connected)):
+        """Claim in one statement per kind what may leave, and send each claimed request once."""
+        for group in by_kind(await self._may_leave(due)):
             claims = await self.ledger.claim(group)
             self._launch(Born(claims=claims))
             sent = {claim.order_id for claim in claims}
-            await self.ledger.skip_stopped([i for i in group if i.order_id not in sent])
+            refused = [item for item in group if item.order_id not in sent]
+            for item in refused:
+                self.departure.not_sent_after_all(item.leaving)
+            await self.ledger.skip_stopped(refused)
 
     async def send(self, claim: Claim) -> None:
         session = self.sessions.get(claim.intent.account_id)
@@ -124,26 +144,23 @@ class ExecutorFlow:
             return
         try:
             report = await self._request(claim, session)
-        except SessionExpired as error:
-            self.sessions.refuse(session.account_id)
-            problem = SESSION if self.refusals_prove else UNKNOWN
-            await self._heard(claim, problem=problem, message=str(error))
-        except RateLimited as error:
-            problem = RATE if self.refusals_prove else UNKNOWN
-            await self._heard(
-                claim, problem=problem, message=str(error), retry_after_s=error.retry_after_s
-            )
-        except NotProcessed as error:
-            await self._heard(claim, problem=NOT_SENT, message=str(error))
         except BrokerError as error:
-            await self._heard(claim, problem=UNKNOWN, message=str(error))
+            await self._failed(claim, session, error)
         else:
+            self.departure.answered(session.environment)
             crashpoint(Crashpoint.AFTER_REPLY)
             await self._answered(claim, report)
 
     async def sweep(self) -> None:
-        """Close what ran out of time and wake what is due and not known here."""
+        """Close what ran out of time, wake what is due, and leave out what is too much."""
         self.lanes.wake(await self.ledger.sweep())
+        over = surplus(self.lanes.waiting, self.waiting_max)
+        if over:
+            self.shed.note(entries=str(over.entries), modifications=str(over.modifications))
+            entries = self.lanes.take_newest(RequestKind.ENTRY, over.entries)
+            await self.ledger.skip(entries, SkipReason.OVERLOAD)
+            changes = self.lanes.take_newest(RequestKind.MODIFY, over.modifications)
+            await self.ledger.drop_commands(changes, SKIP_SENTENCES[SkipReason.OVERLOAD])
 
     async def _request(self, claim: Claim, session: BrokerSession) -> OrderReport:
         gateway = self.gateways.of(session.environment)
@@ -158,6 +175,25 @@ class ExecutorFlow:
                 )
             case _:
                 return await gateway.place_order(session, claim.intent, not_after=claim.not_after)
+
+    async def _failed(self, claim: Claim, session: BrokerSession, error: BrokerError) -> None:
+        """Judge a request that brought no report: proof that nothing was done, or doubt."""
+        self.departure.failed(session.environment, error, late=time.monotonic() > claim.not_after)
+        retry_after_s = 1.0
+        match error:
+            case SessionExpired():
+                self.sessions.refuse(session.account_id)
+                problem = SESSION if self.refusals_prove else UNKNOWN
+            case RateLimited():
+                retry_after_s = error.retry_after_s
+                problem = RATE if self.refusals_prove else UNKNOWN
+            case NotProcessed():
+                problem = NOT_SENT
+            case _:
+                problem = UNKNOWN
+        await self._heard(claim, problem=problem, message=str(error), retry_after_s=retry_after_s)
+        if isinstance(error, RateLimited):
+            await self.ledger.note_breach(session.account_id)
 
     async def _answered(self, claim: Claim, report: OrderReport) -> None:
         refused_change = claim.command and report.status is OrderStatus.REJECTED and report.code
@@ -189,11 +225,7 @@ class ExecutorFlow:
 
     def _ready(self, order: PlannedOrder) -> bool:
         """Say whether this order could leave now, as far as this process knows; count it if so."""
-        if not self.lanes.has_room or self.sessions.get(order.account_id) is None:
-            return False
-        return not self._wait_s(
-            order.account_id, order.instrument, urgent=order.action.reduces_risk
-        )
+        return self.lanes.has_room and self.departure.ready(order.leaving)
 
     def _launch(self, born: Born) -> None:
         """Write to the wire at once: what is claimed and not sent stands in doubt for long."""
@@ -203,31 +235,25 @@ class ExecutorFlow:
             self.lanes.start(self.send(claim))
         self.lanes.wake(born.due)
 
-    def _wait_s(self, account_id: str, instrument: str, *, urgent: bool) -> float:
-        segment = instrument.partition(":")[0]
-        return self.pace.wait_s(account_id, segment, urgent=urgent, now=time.monotonic())
-
-    async def _with_session(self, due: Sequence[Due]) -> list[Due]:
-        connected: list[Due] = []
-        waiting: list[Due] = []
+    async def _may_leave(self, due: Sequence[Due]) -> list[Due]:
+        """Keep back what something stands in the way of; a longer wait is written down."""
+        allowed: list[Due] = []
+        held: defaultdict[HoldReason, list[tuple[Due, datetime]]] = defaultdict(list)
+        skipped: defaultdict[SkipReason, list[Due]] = defaultdict(list)
         for item in due:
-            (connected if self.sessions.get(item.account_id) else waiting).append(item)
-        if waiting:
-            self.sessions.want({item.account_id for item in waiting})
-            await self.ledger.hold(
-                waiting, HoldReason.SESSION, "Waiting for the broker session.", _SESSION_WAIT_S
-            )
-        return connected
-
-    def _within_pace(self, due: Sequence[Due]) -> list[Due]:
-        """Let through what the exchange's limits allow now; the rest comes back by itself."""
-        allowed = []
-        for item in due:
-            wait_s = self._wait_s(item.account_id, item.instrument, urgent=item.urgent)
-            if wait_s:
-                self.lanes.wake_later(item, wait_s)
-            else:
-                allowed.append(item)
+            match self.departure.obstacle(item.leaving):
+                case None:
+                    allowed.append(item)
+                case Wait(seconds=seconds):
+                    self.lanes.wake_later(item, seconds)
+                case Hold(reason=why, until=until):
+                    held[why].append((item, until))
+                case Skip(reason=reason):
+                    skipped[reason].append(item)
+        for why, items in held.items():
+            await self.ledger.hold(items, why)
+        for reason, unwanted in skipped.items():
+            await self.ledger.skip(unwanted, reason)
         return allowed
 
     async def _learn(self, heard: Heard) -> list[Follow]:

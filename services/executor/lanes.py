@@ -8,7 +8,9 @@ from collections import deque
 from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field
 
+from libs.trading.market import RequestKind
 from services.executor.rows import Due
+from services.executor.shedding import Waiting
 
 _Key = tuple[str, int]
 
@@ -34,7 +36,7 @@ class Lanes:
             if key in self._known or len(self._known) >= self.waiting_max:
                 continue
             self._known.add(key)
-            (self._urgent if item.urgent else self._others).append(item)
+            (self._urgent if item.leaving.urgent else self._others).append(item)
         self._woken.set()
 
     def wake_later(self, item: Due, delay_s: float) -> None:
@@ -75,8 +77,28 @@ class Lanes:
         return not self._closed and len(self._sends) < self.in_flight_max
 
     @property
-    def waiting(self) -> int:
-        return len(self._known)
+    def waiting(self) -> Waiting:
+        """Count what waits here, by what may be left out."""
+        modifications = sum(i.leaving.kind is RequestKind.MODIFY for i in self._others)
+        return Waiting(
+            entries=len(self._others) - modifications,
+            modifications=modifications,
+            ways_out=len(self._urgent),
+        )
+
+    def take_newest(self, kind: RequestKind, count: int) -> list[Due]:
+        """Take out the newest of one kind: the oldest are the next to be served."""
+        taken: list[Due] = []
+        kept: deque[Due] = deque()
+        while self._others and len(taken) < count:
+            item = self._others.pop()
+            if item.leaving.kind is kind:
+                self._known.discard((item.order_id, item.command))
+                taken.append(item)
+            else:
+                kept.appendleft(item)
+        self._others.extend(kept)
+        return taken
 
     async def drain(self, timeout_s: float) -> None:
         """Let what is on the wire come back, for at most this long."""

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import asyncpg
 import structlog
@@ -17,9 +18,12 @@ from libs.contracts.codec import Undecodable
 from libs.runtime.crashpoints import Crashpoint, crashpoint
 from libs.runtime.outbox import OutboxMessage, enqueue
 from libs.runtime.postgres import UNREACHABLE
+from libs.trading.reasons import HoldReason, SkipReason
 from libs.trading.signals import Signal
 from services.executor.births import Births, Born, Ready
+from services.executor.breaches import Breaches
 from services.executor.claiming import CLAIM_ENTRIES, CLAIM_EXITS, Claims
+from services.executor.dead_letters import DeadLetters
 from services.executor.planning import PlanningPage
 from services.executor.recording import POISON, Moved, Recorder
 from services.executor.rows import Claim, Due, Holding, PlannedOrder, Word
@@ -31,10 +35,6 @@ log = structlog.get_logger()
 BATCH_S = 0.02
 WORDS_MAX = 20_000
 
-_BURY = """
-INSERT INTO executor.dead_letters (topic, partition, "offset", key, raw, headers, error)
-VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING
-"""
 _FINISH_COMMAND = """
 UPDATE executor.commands SET state = $3, message = $4, changed_at = clock_timestamp(),
     due_at = clock_timestamp() + make_interval(secs => $5)
@@ -62,6 +62,7 @@ class PostgresLedger:
     claims: Claims
     recorder: Recorder
     sweeper: Sweeper
+    breaches: Breaches
     holding: Callable[[], Holding]
     notices_of: Callable[[Sequence[Moved]], Sequence[OutboxMessage]]
     on_change: list[Callable[[], None]] = field(default_factory=list)
@@ -89,9 +90,20 @@ class PostgresLedger:
         self._changed()
 
     async def bury(self, dead: Sequence[Undecodable]) -> None:
-        """Keep records that nobody could read, whole; once each, however often they come."""
-        if dead:
-            await self.pool.executemany(_BURY, [_grave(letter) for letter in dead])
+        """Keep records that nobody could read, publish them, and pause whom they concern."""
+        if not dead:
+            return
+        async with self.pool.acquire() as connection, connection.transaction():
+            paused = await DeadLetters(connection).bury(dead)
+        log.error("records_buried", count=len(dead), masters_paused=paused)
+        self._changed()
+
+    async def note_breach(self, account_id: str) -> None:
+        """Count durably that a broker refused this account for too many requests."""
+        try:
+            await self.breaches.count(account_id)
+        except (*UNREACHABLE, asyncpg.PostgresError) as error:
+            log.warning("breach_not_written", account_id=account_id, error=str(error))
 
     async def claim(self, due: Sequence[Due]) -> list[Claim]:
         """Claim in one statement what is due. All of `due` are of one kind (`rows.by_kind`)."""
@@ -101,7 +113,7 @@ class PostgresLedger:
         if due[0].command:
             claimed = await self.claims.commands(due, holding)
         else:
-            statement = CLAIM_EXITS if due[0].urgent else CLAIM_ENTRIES
+            statement = CLAIM_EXITS if due[0].leaving.urgent else CLAIM_ENTRIES
             claimed = await self.claims.orders(statement, due, holding)
         self._changed()
         return claimed
@@ -111,8 +123,18 @@ class PostgresLedger:
         await self.claims.skip_stopped([item for item in due if not item.command])
         self._changed()
 
-    async def hold(self, due: Sequence[Due], reason: str, message: str, delay_s: float) -> None:
-        await self.claims.hold([i for i in due if not i.command], reason, message, delay_s)
+    async def skip(self, due: Sequence[Due], reason: SkipReason) -> None:
+        """Skip orders that will never go; a change of an order at its broker waits and expires."""
+        await self.claims.skip([item for item in due if not item.command], reason)
+        self._changed()
+
+    async def drop_commands(self, due: Sequence[Due], message: str) -> None:
+        """Give up changes of orders at their broker that nobody asked the broker for yet."""
+        await self.claims.drop_commands(due, message)
+
+    async def hold(self, due: Sequence[tuple[Due, datetime]], reason: HoldReason) -> None:
+        """Hold orders; a change of an order at its broker is simply swept up again."""
+        await self.claims.hold([(i, until) for i, until in due if not i.command], reason)
         self._changed()
 
     def record_soon(self, word: Word) -> None:
@@ -197,15 +219,3 @@ class PostgresLedger:
     def _changed(self) -> None:
         for tell in self.on_change:
             tell()
-
-
-def _grave(letter: Undecodable) -> tuple[object, ...]:
-    return (
-        letter.topic,
-        letter.partition,
-        letter.offset,
-        letter.key,
-        letter.raw,
-        dict(letter.headers),
-        letter.error,
-    )

@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from libs.trading.orders import OrderTerms, Product, Side, Validity
+from libs.trading.accounts import Environment
+from libs.trading.market import RequestKind
+from libs.trading.orders import OrderTerms, OrderType, Product, Side, Validity
 from libs.trading.reasons import SKIP_SENTENCES, SkipReason
 from libs.trading.signals import Signal
 from libs.trading.states import OrderState
 from services.executor.births import Births, Born, Ready
 from services.executor.fanout import Opened
-from services.executor.rows import Due, PlannedOrder
+from services.executor.rows import Due, Leaving, PlannedOrder, leaving_of
 from services.executor.statements import HISTORY_OF_MOVED, Connection
 
 # Everything of one strategy in one instrument and product, per account: fills, and exits at work.
@@ -47,7 +50,9 @@ WITH moved AS (
     WHERE o.order_id = new.order_id AND o.broker = $4 AND o.state IN ('PLANNED', 'HELD')
     RETURNING o.*
 ), history AS ({HISTORY_OF_MOVED})
-SELECT order_id, version, account_id, action FROM moved
+SELECT order_id, version, account_id, environment, instrument, action AS kind, order_type, validity,
+    expires_at
+FROM moved
 """
 
 # A later command makes an earlier one that was not sent yet pointless.
@@ -81,6 +86,20 @@ class PlacedOrder:
     side: Side
     product: Product
     validity: Validity
+    environment: Environment
+    order_type: OrderType
+
+    def leaving(self, kind: str, expires_at: datetime) -> Leaving:
+        """Describe a change of this order as a request that wants to leave."""
+        return Leaving(
+            account_id=self.account_id,
+            environment=self.environment,
+            instrument=self.instrument,
+            kind=RequestKind(kind),
+            order_type=self.order_type,
+            validity=self.validity,
+            expires_at=expires_at,
+        )
 
 
 @dataclass(slots=True)
@@ -164,9 +183,7 @@ class PlanningPage:
             Due(
                 order_id=row["order_id"],
                 version=row["version"],
-                account_id=row["account_id"],
-                instrument=self.signal.instrument,
-                urgent=row["action"] == "EXIT",
+                leaving=leaving_of(row),
             )
             for row in rows
         )
@@ -179,7 +196,7 @@ class PlanningPage:
             return
         signal = self.signal
         terms = signal.terms if kind == "MODIFY" else None
-        accounts = {order.order_id: order.account_id for order, _ in wanted}
+        orders = {order.order_id: order for order, _ in wanted}
         rows = await self.connection.fetch(
             _ADD_COMMANDS,
             [order.order_id for order, _ in wanted],
@@ -195,9 +212,7 @@ class PlanningPage:
             Due(
                 order_id=row["order_id"],
                 version=0,
-                account_id=accounts[row["order_id"]],
-                instrument=signal.instrument,
-                urgent=kind == "CANCEL",
+                leaving=orders[row["order_id"]].leaving(kind, signal.expires_at),
                 command=row["n"],
             )
             for row in rows
@@ -207,7 +222,8 @@ class PlanningPage:
         self, condition: str, shards: Sequence[int], *values: object
     ) -> list[PlacedOrder]:
         rows = await self.connection.fetch(
-            f"""SELECT order_id, account_id, follow_id, state, instrument, side, product, validity
+            f"""SELECT order_id, account_id, follow_id, state, instrument, side, product, validity,
+                environment, order_type
             FROM executor.orders
             WHERE broker = $1 AND shard = ANY($2::int[]) AND {condition}
             ORDER BY order_id FOR UPDATE""",
@@ -225,6 +241,8 @@ class PlanningPage:
                 side=Side(row["side"]),
                 product=Product(row["product"]),
                 validity=Validity(row["validity"]),
+                environment=Environment(row["environment"]),
+                order_type=OrderType(row["order_type"]),
             )
             for row in rows
         ]

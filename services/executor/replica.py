@@ -4,16 +4,22 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import asyncpg
 from uuid_utils import uuid7
 
+from libs.trading.market import Market
 from libs.trading.shards import shard_of
 from libs.trading.tags import mint_client_order_id
+from services.executor.alarms import AlarmName, Alarms
 from services.executor.births import Births
+from services.executor.breaches import Breaches
+from services.executor.breaker import Breaker
 from services.executor.claiming import Claims
+from services.executor.clock import DatabaseClock
+from services.executor.departure import Departure
 from services.executor.fanout import Fanout
 from services.executor.flow import ExecutorFlow
 from services.executor.followers import Followers
@@ -21,6 +27,7 @@ from services.executor.gateways import OpenGateways
 from services.executor.lanes import Lanes
 from services.executor.leases import Leases
 from services.executor.ledger import PostgresLedger
+from services.executor.market import MarketGate
 from services.executor.notices import notices_of
 from services.executor.pace import Pace
 from services.executor.reconciliation import Reconciliation, build_reconciliation
@@ -31,7 +38,11 @@ from services.executor.sessions import Sessions, Source
 from services.executor.settings import ExecutorSettings
 from services.executor.shards import OwnedShards
 from services.executor.sweeping import Sweeper
+from services.executor.watching import Figures, Recently, Watched
 from services.executor.work import Work
+
+# Of the requests a broker grants an account; streaming and auth have the rest.
+_EXECUTOR_SHARE = 0.7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,48 +63,36 @@ def build_replica(
     source: Source,
     gateways: OpenGateways,
     partitions: int,
+    alarms: Alarms,
 ) -> Replica:
     followers = Followers(settings.broker, partitions)
-    lanes = Lanes(settings.in_flight_max)
-    pace = Pace(per_window_max=gateways.manifest.orders_per_second_max)
-    sessions = Sessions(source, settings.broker)
     repository = Repository(pool, settings.broker, partitions)
-    memory = _Memory(followers, repository, sessions, pace, gateways)
+    owner = owner_name()
+    departure = _departure(settings, pool, source, gateways, repository, alarms, owner)
+    memory = _Memory(followers, repository, departure, gateways)
     shards = OwnedShards(
-        leases=Leases(pool, settings.broker, owner_name(), settings.lease_s),
+        leases=Leases(pool, settings.broker, owner, settings.lease_s),
         load=memory.load,
         forget=memory.forget,
     )
-
-    def holding() -> Holding:
-        return Holding(owner=shards.leases.owner, epochs=dict(shards.epochs))
-
-    ledger = PostgresLedger(
-        pool=pool,
-        broker=settings.broker,
-        new=Births(settings.broker, settings.answer_timeout_s, settings.planning_chunk, holding),
-        claims=Claims(pool, settings.answer_timeout_s),
-        recorder=Recorder(settings.attempts_max),
-        sweeper=Sweeper(settings.broker, settings.lost_answer_grace_s),
-        holding=holding,
-        notices_of=notices_of,
-    )
+    ledger = _ledger(settings, pool, shards, departure)
     flow = ExecutorFlow(
         followers=followers,
         fanout=_fanout(settings, gateways, partitions),
         ledger=ledger,
         sources=repository,
-        lanes=lanes,
-        sessions=sessions,
+        lanes=Lanes(settings.in_flight_max),
+        sessions=departure.sessions,
+        departure=departure,
         gateways=gateways,
-        pace=pace,
         refusals_prove=gateways.manifest.refused_before_processing_confirmed,
+        waiting_max=settings.waiting_max,
     )
     work = Work(
         flow=flow,
-        lanes=lanes,
+        lanes=flow.lanes,
         followers=followers,
-        sessions=sessions,
+        sessions=departure.sessions,
         repository=repository,
         shards=shards,
         claim_chunk=settings.claim_chunk,
@@ -102,11 +101,88 @@ def build_replica(
     return Replica(
         repository=repository,
         ledger=ledger,
-        lanes=lanes,
+        lanes=flow.lanes,
         shards=shards,
         work=work,
         reconciliation=build_reconciliation(settings, pool, ledger, flow, gateways),
     )
+
+
+def _departure(
+    settings: ExecutorSettings,
+    pool: asyncpg.Pool,
+    source: Source,
+    gateways: OpenGateways,
+    repository: Repository,
+    alarms: Alarms,
+    owner: str,
+) -> Departure:
+    manifest = gateways.manifest
+    return Departure(
+        sessions=Sessions(source, settings.broker),
+        market=MarketGate(market=Market(), paper=settings.paper_market),
+        clock=DatabaseClock(
+            ask=repository.now,
+            alarms=alarms,
+            subject=f"executor:{owner}",
+            every_s=settings.clock_every_s,
+        ),
+        pace=Pace(
+            per_window_max=manifest.orders_per_second_max,
+            per_minute_max=int(manifest.requests_per_minute_max * _EXECUTOR_SHARE),
+        ),
+        breaches=Breaches(pool),
+        new_breaker=lambda: Breaker(
+            failures_max=settings.breaker_failures_max, cooldown_s=settings.breaker_cooldown_s
+        ),
+    )
+
+
+def _ledger(
+    settings: ExecutorSettings, pool: asyncpg.Pool, shards: OwnedShards, departure: Departure
+) -> PostgresLedger:
+    def holding() -> Holding:
+        return Holding(owner=shards.leases.owner, epochs=dict(shards.epochs))
+
+    return PostgresLedger(
+        pool=pool,
+        broker=settings.broker,
+        new=Births(settings.broker, settings.answer_timeout_s, settings.planning_chunk, holding),
+        claims=Claims(pool, settings.answer_timeout_s),
+        recorder=Recorder(settings.attempts_max),
+        sweeper=Sweeper(settings.broker, settings.lost_answer_grace_s),
+        breaches=departure.breaches,
+        holding=holding,
+        notices_of=notices_of,
+    )
+
+
+def watched(
+    settings: ExecutorSettings,
+    replica: Replica,
+    away: Callable[[], Figures | None],
+    refilled: Recently,
+) -> list[Watched]:
+    """List what this replica raises an alarm about for as long as it is so."""
+    flow, work = replica.work.flow, replica.work
+    departure, broker = flow.departure, f"broker:{settings.broker}"
+
+    def broker_away() -> Figures | None:
+        environments = departure.away()
+        return {of.value: state.value for of, state in environments.items()} or None
+
+    return [
+        Watched(name=AlarmName.BROKER_AWAY, subject=broker, stands=broker_away),
+        Watched(
+            name=AlarmName.BROKER_ANSWER_UNREADABLE,
+            subject=broker,
+            stands=departure.unreadable.stands,
+        ),
+        Watched(name=AlarmName.BACKLOG_SHED, subject=broker, stands=flow.shed.stands),
+        Watched(name=AlarmName.LEDGER_AWAY, subject=broker, stands=work.ledger_away.stands),
+        Watched(name=AlarmName.KAFKA_AWAY, subject=broker, stands=away),
+        Watched(name=AlarmName.SIGNALS_REFILLED, subject=broker, stands=refilled.stands),
+    ]
 
 
 def _fanout(settings: ExecutorSettings, gateways: OpenGateways, partitions: int) -> Fanout:
@@ -131,8 +207,7 @@ class _Memory:
 
     followers: Followers
     repository: Repository
-    sessions: Sessions
-    pace: Pace
+    departure: Departure
     gateways: OpenGateways
 
     async def load(self, shards: Sequence[int]) -> None:
@@ -144,14 +219,16 @@ class _Memory:
         ]
         follows = await self.repository.follows()
         planned = await self.repository.planned(shards)
-        fresh = await self.sessions.load([account.account_id for account in accounts])
+        account_ids = [account.account_id for account in accounts]
+        await self.departure.breaches.load(account_ids)
+        fresh = await self.departure.sessions.load(account_ids)
         self.followers.take(shards, follows, accounts, planned)
-        self.pace.begin([account.account_id for account in accounts], time.monotonic())
+        self.departure.pace.begin(account_ids, time.monotonic())
         for environment in {session.environment for session in fresh}:
             gateway = self.gateways.of(environment)
             await gateway.warm([s for s in fresh if s.environment is environment])
 
     def forget(self, shards: Iterable[int]) -> None:
         lost = self.followers.drop(shards)
-        self.sessions.forget(lost)
-        self.pace.forget(lost)
+        self.departure.sessions.forget(lost)
+        self.departure.pace.forget(lost)

@@ -109,6 +109,41 @@ class Repository:
         )
         return [_signal(row["payload"]) for row in rows]
 
+    async def accepted_lately(self, *, within_s: float, before_s: float) -> list[Signal]:
+        """Read what was accepted within that time, but for the newest, in order."""
+        rows = await self.pool.fetch(
+            """SELECT payload FROM signal.emitted
+            WHERE accepted_at > clock_timestamp() - make_interval(secs => $1)
+                AND accepted_at < clock_timestamp() - make_interval(secs => $2)
+            ORDER BY master_id, seq""",
+            within_s,
+            before_s,
+        )
+        return [_signal(row["payload"]) for row in rows]
+
+    async def not_planned(self, shards: Sequence[int]) -> list[Signal]:
+        """Read what comes after the last planned seq of any of these shards, in order.
+
+        Of masters never planned here, what is still alive.
+        """
+        rows = await self.pool.fetch(
+            """SELECT e.payload FROM signal.emitted e JOIN (
+                SELECT master_id, min(seq) AS seq FROM executor.planned_seqs
+                WHERE broker = $1 AND shard = ANY($2::int[]) GROUP BY master_id) p
+                ON e.master_id = p.master_id AND e.seq > p.seq
+            UNION
+            SELECT payload FROM signal.emitted e
+            WHERE e.accepted_at > clock_timestamp() - interval '1 hour'
+                AND e.expires_at > clock_timestamp()
+                AND NOT EXISTS (SELECT FROM executor.planned_seqs p
+                    WHERE p.broker = $1 AND p.shard = ANY($2::int[])
+                        AND p.master_id = e.master_id)""",
+            self.broker,
+            shards,
+        )
+        found = [_signal(row["payload"]) for row in rows]
+        return sorted(found, key=lambda signal: (signal.master_id, signal.seq))
+
     async def live_signals(self, master_ids: Sequence[str]) -> list[Signal]:
         """Read the signals of these masters that have not expired, in order."""
         rows = await self.pool.fetch(

@@ -5,8 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+import asyncpg
+
+from libs.trading.accounts import Environment
 from libs.trading.events import UpdateSource
-from libs.trading.orders import OrderIntent, OrderReport, OrderTerms, Product, Side, Validity
+from libs.trading.market import RequestKind
+from libs.trading.orders import (
+    OrderIntent,
+    OrderReport,
+    OrderTerms,
+    OrderType,
+    Product,
+    Side,
+    Validity,
+)
 from libs.trading.signals import SignalAction
 from libs.trading.states import OrderState
 
@@ -20,6 +32,24 @@ class Holding:
 
     owner: str
     epochs: dict[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaving:
+    """One request that wants to leave, as far as it matters whether it may."""
+
+    account_id: str
+    environment: Environment
+    instrument: str
+    kind: RequestKind
+    order_type: OrderType
+    validity: Validity
+    expires_at: datetime
+
+    @property
+    def urgent(self) -> bool:
+        """Whether it reduces risk: such requests go first and are held up by less."""
+        return self.kind in {RequestKind.EXIT, RequestKind.CANCEL}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +81,18 @@ class PlannedOrder:
     reason: str | None = None
     message: str = ""
 
+    @property
+    def leaving(self) -> Leaving:
+        return Leaving(
+            account_id=self.account_id,
+            environment=Environment(self.environment),
+            instrument=self.instrument,
+            kind=RequestKind.EXIT if self.action is SignalAction.EXIT else RequestKind.ENTRY,
+            order_type=self.terms.order_type,
+            validity=self.validity,
+            expires_at=self.expires_at,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
@@ -58,17 +100,31 @@ class Due:
 
     order_id: str
     version: int
-    account_id: str
-    instrument: str
-    urgent: bool
+    leaving: Leaving
     command: int = 0
+
+
+_KINDS = {"PLACE": RequestKind.ENTRY, "EXIT": RequestKind.EXIT}
+
+
+def leaving_of(row: asyncpg.Record) -> Leaving:
+    """Read a row that carries an order's columns; `kind` is its action or that of a command."""
+    return Leaving(
+        account_id=row["account_id"],
+        environment=Environment(row["environment"]),
+        instrument=row["instrument"],
+        kind=_KINDS.get(row["kind"]) or RequestKind(row["kind"]),
+        order_type=OrderType(row["order_type"]),
+        validity=Validity(row["validity"]),
+        expires_at=row["expires_at"],
+    )
 
 
 def by_kind(due: Iterable[Due]) -> list[list[Due]]:
     """Group by what one statement claims, the ways out first: changes, exits, entries."""
     groups: tuple[list[Due], list[Due], list[Due]] = ([], [], [])
     for item in due:
-        groups[0 if item.command else 1 if item.urgent else 2].append(item)
+        groups[0 if item.command else 1 if item.leaving.urgent else 2].append(item)
     return [group for group in groups if group]
 
 

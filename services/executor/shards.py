@@ -47,7 +47,9 @@ class OwnedShards(ConsumerRebalanceListener):
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Give the leases back before anyone else is told to serve these shards."""
-        gone = {partition.partition for partition in revoked}
+        await self._drop({partition.partition for partition in revoked})
+
+    async def _drop(self, gone: set[int]) -> None:
         self.assigned -= gone
         self._loaded -= gone
         lost = {shard: epoch for shard, epoch in self.epochs.items() if shard in gone}
@@ -67,6 +69,8 @@ class OwnedShards(ConsumerRebalanceListener):
             topic: {item.partition for item in partitions if item.topic == topic}
             for topic in topics.EXECUTOR_INPUT
         }
+        # What was taken while nobody assigned goes back first.
+        await self._drop(self.assigned - by_topic[topics.SIGNALS])
         self.assigned = by_topic[topics.SIGNALS]
         if any(shards != self.assigned for shards in by_topic.values()):
             log.error("partitions_split", assigned={k: sorted(v) for k, v in by_topic.items()})
@@ -96,6 +100,14 @@ class OwnedShards(ConsumerRebalanceListener):
             except TROUBLE as error:
                 log.warning("leases_wait", error=str(error))
             await asyncio.sleep(_TRY_AGAIN_S if self.epochs.keys() != self.assigned else 0.1)
+
+    async def take_free(self, shards: Iterable[int]) -> None:
+        """Without Kafka nobody assigns: serve what nobody serves any more."""
+        others = [shard for shard in shards if shard not in self.assigned]
+        taken = await self.leases.acquire(others) if others else {}
+        if taken:
+            log.warning("free_shards_taken", shards=sorted(taken))
+            self.assigned |= taken.keys()
 
     async def give_up(self) -> None:
         """Release whatever is still held: this replica stops."""

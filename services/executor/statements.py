@@ -43,7 +43,7 @@ ENTRY_STOP = """CASE
 END"""
 
 # While one order of this account and instrument is in doubt, no further entry goes out. Doubts are
-# few: they are listed once per statement. (Asked row by row, a planner that has never seen the table
-# full may walk the whole instrument for each of a thousand rows; measured.)
+# few: they are listed once per statement. (Asked row by row, a planner that has never seen the
+# table full may walk the whole instrument for each of a thousand rows; measured.)
 IN_DOUBT = """((o.account_id, o.instrument) IN (SELECT d.account_id, d.instrument
     FROM executor.orders d WHERE d.state IN ('UNKNOWN', 'NEEDS_ATTENTION')))"""

@@ -10,7 +10,7 @@ import asyncpg
 
 from libs.trading.reasons import SKIP_SENTENCES, SkipReason
 from services.executor.recording import Connection
-from services.executor.rows import Due
+from services.executor.rows import Due, leaving_of
 from services.executor.statements import HISTORY_OF_MOVED
 
 _OURS = "broker = $1 AND shard = ANY($2::int[])"
@@ -40,7 +40,9 @@ SELECT count(*) FROM moved
 """
 
 _DUE_ORDERS = f"""
-SELECT order_id, version, account_id, instrument, action FROM executor.orders
+SELECT order_id, version, account_id, environment, instrument, action AS kind, order_type, validity,
+    expires_at
+FROM executor.orders
 WHERE {_OURS} AND state IN ('PLANNED', 'HELD') AND due_at <= clock_timestamp()
     AND (state = 'HELD' OR planned_at < clock_timestamp() - make_interval(secs => $3))
 ORDER BY due_at LIMIT $4
@@ -48,7 +50,8 @@ ORDER BY due_at LIMIT $4
 
 # A modification that may have been taken already is compared with its order first (settling.py).
 _DUE_COMMANDS = f"""
-SELECT c.order_id, c.n, c.kind, o.account_id, o.instrument
+SELECT c.order_id, c.n, c.kind, c.expires_at, o.account_id, o.environment, o.instrument,
+    o.order_type, o.validity
 FROM executor.commands c JOIN executor.orders o USING (order_id)
 WHERE c.{_OURS.replace(" AND ", " AND c.")} AND c.state = 'DUE' AND c.due_at <= clock_timestamp()
     AND c.expires_at > clock_timestamp() AND o.state IN ('ACKED', 'OPEN', 'PARTIAL')
@@ -106,9 +109,7 @@ def _due_order(row: asyncpg.Record) -> Due:
     return Due(
         order_id=row["order_id"],
         version=row["version"],
-        account_id=row["account_id"],
-        instrument=row["instrument"],
-        urgent=row["action"] == "EXIT",
+        leaving=leaving_of(row),
     )
 
 
@@ -116,8 +117,6 @@ def _due_command(row: asyncpg.Record) -> Due:
     return Due(
         order_id=row["order_id"],
         version=0,
-        account_id=row["account_id"],
-        instrument=row["instrument"],
-        urgent=row["kind"] == "CANCEL",
+        leaving=leaving_of(row),
         command=row["n"],
     )

@@ -17,6 +17,8 @@ from services.executor.recording import POISON
 from services.executor.repository import Repository
 from services.executor.sessions import Sessions
 from services.executor.shards import TROUBLE, OwnedShards
+from services.executor.watching import Recently, Watch
+from services.executor.without_kafka import WithoutKafka
 
 log = structlog.get_logger()
 
@@ -36,6 +38,8 @@ class Work:
     shards: OwnedShards
     claim_chunk: int
     sweep_every_s: float
+    ledger_away: Recently = field(default_factory=Recently)
+    _planning: asyncio.Lock = field(default_factory=asyncio.Lock)
     _seen_until: datetime | None = field(default=None)
 
     async def plan(self, records: Sequence[Record | Undecodable]) -> bool:
@@ -45,12 +49,14 @@ class Work:
             if not await self.shards.ready({record.partition for record in records}):
                 return False
             try:
-                await self.flow.plan(records)
+                async with self._planning:
+                    await self.flow.plan(records)
             except POISON as error:
                 await self._plan_without_poison(records, error)
                 return True
             except TROUBLE as error:
                 log.warning("planning_waits", records=len(records), error=str(error))
+                self.ledger_away.note(error=str(error))
                 await asyncio.sleep(backoff_s)
                 backoff_s = min(backoff_s * 2, _BACKOFF_MAX_S)
             else:
@@ -90,6 +96,19 @@ class Work:
         """Fetch wanted sessions; what was held for want of one is due again at the next sweep."""
         await self.sessions.fetch_wanted(lambda fresh: log.info("sessions_opened", n=len(fresh)))
 
+    async def read_signals(self, without_kafka: WithoutKafka) -> None:
+        """Ask for Kafka and plan what it did not bring, for ever."""
+        while True:
+            await self._survive("kafka", without_kafka.ask)
+            await self._survive("read_signals", without_kafka.read)
+            await asyncio.sleep(self.sweep_every_s)
+
+    async def watch(self, watch: Watch) -> None:
+        """Raise and clear the alarms of this replica, for ever."""
+        while True:
+            await watch.look()
+            await asyncio.sleep(self.sweep_every_s)
+
     async def _refresh(self) -> None:
         now = await self.repository.now()
         since = self._seen_until or now - _LOOK_BACK
@@ -105,6 +124,7 @@ class Work:
             await step()
         except TROUBLE as error:
             log.warning("work_waits", work=name, error=str(error))
+            self.ledger_away.note(error=str(error))
             await asyncio.sleep(0.5)
 
 

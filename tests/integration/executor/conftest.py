@@ -11,6 +11,8 @@ from pydantic import SecretStr
 
 from libs.brokers import registry
 from libs.brokers.manifest import BrokerManifest
+from libs.contracts.notices import notice_message
+from libs.runtime.alarms import Alarms
 from libs.runtime.postgres import open_pool
 from libs.trading.accounts import Environment
 from services.executor.gateways import OpenGateways
@@ -58,7 +60,7 @@ async def running(replica: Replica) -> AsyncIterator[None]:
     async with asyncio.timeout(8):
         while not replica.shards.settled:  # noqa: ASYNC110  # The database decides.
             await asyncio.sleep(0.01)
-    replica.work.flow.pace.forget(list(replica.work.followers.accounts))
+    replica.work.flow.departure.pace.forget(list(replica.work.followers.accounts))
     try:
         yield
     finally:
@@ -89,7 +91,9 @@ async def a_world(
             sessions,
             gateways,
             PARTITIONS,
+            Alarms(pool, "executor", None, notice_message),
         )
+        await replica.work.flow.departure.clock.measure()
         world = World(owner=owner, replica=replica, broker=broker, sessions=sessions)
         await world.open()
         yield world

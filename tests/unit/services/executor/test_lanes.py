@@ -1,18 +1,27 @@
 import asyncio
+from datetime import UTC, datetime
 
+from libs.trading.accounts import Environment
+from libs.trading.market import RequestKind
+from libs.trading.orders import OrderType, Validity
 from services.executor.lanes import Lanes
-from services.executor.rows import Due
+from services.executor.rows import Due, Leaving
+from services.executor.shedding import Waiting
 
 
-def due(order_id: str, *, urgent: bool = False, command: int = 0) -> Due:
-    return Due(
-        order_id=order_id,
-        version=1,
+def due(
+    order_id: str, *, urgent: bool = False, command: int = 0, kind: RequestKind | None = None
+) -> Due:
+    leaving = Leaving(
         account_id="a",
+        environment=Environment.PAPER,
         instrument="NSE:SBIN",
-        urgent=urgent,
-        command=command,
+        kind=kind or (RequestKind.EXIT if urgent else RequestKind.ENTRY),
+        order_type=OrderType.LIMIT,
+        validity=Validity.DAY,
+        expires_at=datetime(2026, 11, 20, 10, tzinfo=UTC),
     )
+    return Due(order_id=order_id, version=1, leaving=leaving, command=command)
 
 
 async def test_what_reduces_risk_goes_first() -> None:
@@ -64,4 +73,19 @@ async def test_what_is_remembered_is_bounded() -> None:
     lanes = Lanes(10, waiting_max=2)
     lanes.wake([due(str(n)) for n in range(5)])
 
-    assert lanes.waiting == 2
+    assert lanes.waiting.total == 2
+
+
+def test_the_newest_of_one_kind_are_taken_out_and_the_rest_keeps_its_order() -> None:
+    lanes = Lanes(10)
+    lanes.wake([due("old"), due("change", kind=RequestKind.MODIFY, command=1), due("new")])
+    lanes.wake([due("way-out", urgent=True)])
+    assert lanes.waiting == Waiting(entries=2, modifications=1, ways_out=1)
+
+    taken = lanes.take_newest(RequestKind.ENTRY, 1)
+
+    assert [item.order_id for item in taken] == ["new"]
+    assert lanes.waiting == Waiting(entries=1, modifications=1, ways_out=1)
+    # What was taken out may come back: nothing remembers it.
+    lanes.wake([due("new")])
+    assert lanes.waiting.entries == 2

@@ -1,0 +1,132 @@
+"""What keeps a request here, as far as this process knows: session, market, clock, breaker, pace.
+
+Asked before a request is claimed; the ledger's own clauses have the last word (claiming.py).
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from libs.brokers.errors import (
+    AnswerUnreadable,
+    BrokerError,
+    NotSent,
+    RateLimited,
+    SessionExpired,
+)
+from libs.trading.accounts import Environment
+from libs.trading.market import Request, RequestKind
+from libs.trading.reasons import HoldReason, SkipReason
+from services.executor.breaches import Breaches
+from services.executor.breaker import Breaker, BreakerState
+from services.executor.clock import DatabaseClock
+from services.executor.market import Hold, MarketGate, Skip
+from services.executor.pace import Pace
+from services.executor.rows import Leaving
+from services.executor.sessions import Sessions
+from services.executor.watching import Recently
+
+_SESSION_WAIT = timedelta(seconds=1)
+_CLOCK_WAIT = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Too short to be written down: ask again after this many seconds."""
+
+    seconds: float
+
+
+@dataclass(slots=True)
+class Departure:
+    """`new_breaker` makes the breaker of one environment: paper and live fall apart alone."""
+
+    sessions: Sessions
+    market: MarketGate
+    clock: DatabaseClock
+    pace: Pace
+    breaches: Breaches
+    new_breaker: Callable[[], Breaker]
+    breakers: defaultdict[Environment, Breaker] = field(init=False)
+    unreadable: Recently = field(default_factory=Recently)
+
+    def __post_init__(self) -> None:
+        self.breakers = defaultdict(self.new_breaker)
+
+    def ready(self, leaving: Leaving) -> bool:
+        """Say whether it may go at once, and count it if so. A probe goes by dispatch alone."""
+        if self.breakers[leaving.environment].is_open:
+            return False
+        return self.obstacle(leaving) is None
+
+    def obstacle(self, leaving: Leaving) -> Hold | Skip | Wait | None:
+        """Say what stands in the way; None counts the request as gone."""
+        now = self.clock.now()
+        closed = self.market.ask(
+            leaving.instrument,
+            leaving.environment,
+            Request(kind=leaving.kind, order_type=leaving.order_type, validity=leaving.validity),
+            now=now,
+            expires_at=leaving.expires_at,
+        )
+        if closed is not None:
+            return closed
+        entry = leaving.kind is RequestKind.ENTRY
+        if entry and not self.clock.entries_allowed:
+            return Hold(reason=HoldReason.CLOCK, until=now + _CLOCK_WAIT)
+        if entry and self.breaches.closes_entries(leaving.account_id, now):
+            return Skip(reason=SkipReason.RATE_DAY_BLOCK)
+        if self.sessions.get(leaving.account_id) is None:
+            self.sessions.want([leaving.account_id])
+            return Hold(reason=HoldReason.SESSION, until=now + _SESSION_WAIT)
+        return self._broker_away(leaving, now) or self._too_fast(leaving)
+
+    def answered(self, environment: Environment) -> None:
+        self.breakers[environment].answered(time.monotonic())
+
+    def failed(self, environment: Environment, error: BrokerError, *, late: bool) -> None:
+        """Learn from a failed request. One that this process began too `late` says nothing."""
+        if isinstance(error, SessionExpired | RateLimited):
+            self.answered(environment)
+        elif not (late and isinstance(error, NotSent)):
+            self.breakers[environment].unreachable(time.monotonic())
+        if isinstance(error, AnswerUnreadable):
+            self.unreadable.note(answer=str(error)[:200])
+
+    def not_sent_after_all(self, leaving: Leaving) -> None:
+        """Take back what counted as gone and was refused elsewhere: it may have been the probe."""
+        if leaving.kind is RequestKind.ENTRY:
+            self.breakers[leaving.environment].probe_dropped(time.monotonic())
+
+    def away(self) -> Mapping[Environment, BreakerState]:
+        """Tell whose broker counts as away."""
+        return {of: b.state for of, b in self.breakers.items() if b.is_open}
+
+    def _broker_away(self, leaving: Leaving, now: datetime) -> Hold | None:
+        breaker, at = self.breakers[leaving.environment], time.monotonic()
+        if leaving.kind is RequestKind.ENTRY:
+            if breaker.allows_entry(at):
+                return None
+            wait_s = breaker.wait_s(at)
+        else:
+            wait_s = breaker.knock_wait_s(at)
+        # A breaker that probes opens or closes within an answer's time: look sooner than that.
+        wait_s = min(wait_s, 2.0)
+        return (
+            Hold(reason=HoldReason.BREAKER, until=now + timedelta(seconds=wait_s))
+            if wait_s
+            else None
+        )
+
+    def _too_fast(self, leaving: Leaving) -> Wait | None:
+        seconds = self.pace.wait_s(
+            leaving.account_id,
+            leaving.instrument.partition(":")[0],
+            urgent=leaving.urgent,
+            now=time.monotonic(),
+        )
+        if seconds:
+            self.not_sent_after_all(leaving)
+        return Wait(seconds=seconds) if seconds else None

@@ -23,6 +23,7 @@ from tests.faults import (
     executor_rows,
     feed_rows,
     ledger_rows,
+    load_rows,
     signal_rows,
 )
 from tests.faults.canaries import canaries_of
@@ -33,15 +34,24 @@ from tests.faults.scene import Scene, open_scene
 from tests.faults.secrecy import Secrets
 from tests.faults.world import World, open_world
 
-THEMES = (signal_rows, executor_rows, broker_rows, bus_rows, ledger_rows, feed_rows)
+THEMES = (
+    signal_rows,
+    executor_rows,
+    broker_rows,
+    bus_rows,
+    ledger_rows,
+    feed_rows,
+    load_rows,
+)
 _WIDTH = 160
 _MEND_WITHIN_S = 120
 
 
 def main(words: Sequence[str] | None = None) -> int:
     arguments = _arguments(words)
-    # aiokafka logs each refused connection while Kafka is away.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    # They log each refused connection while their server is away.
+    for name in ("aiokafka", "asyncpg"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     with Screen(Console(stderr=True, highlight=False, width=_WIDTH)) as screen:
@@ -67,7 +77,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rows", type=chosen, default=chosen(""), help="as 1,7,26-31")
     parser.add_argument("--runs", type=int, default=3, help="how often each row is run")
     parser.add_argument("--seed", type=int, help="repeats an earlier run's timing")
-    parser.add_argument("--followers", type=int, default=60, help="how many accounts there are")
+    parser.add_argument("--followers", type=int, default=62, help="how many accounts there are")
     parser.add_argument("--keep", action="store_true", help="keep the state folder, with its logs")
     parser.add_argument("--out", type=Path, default=Path("run/faults.json"), help="result file")
     return parser.parse_args(words)

@@ -95,6 +95,12 @@ async def _made(address: str, admin: Visitor, member: Member, partitions: int) -
         )
 
 
+async def reconnect(address: str, member: Member) -> None:
+    """Connect an account anew, as its owner does after its session has ended."""
+    async with Visitor(address, member.cookie) as visitor:
+        await _connected(visitor, member)
+
+
 async def _connected(visitor: Visitor, member: Member) -> str:
     side = "trader" if member.role == "master" else "client"
     link = f"/{side}/broker/{BROKERS[0]}"

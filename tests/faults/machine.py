@@ -16,7 +16,7 @@ import psutil
 from deploy.local import leftovers
 from deploy.local.last_words import last_words
 from deploy.local.layout import ROOT, clean_environment
-from deploy.local.program import Program
+from deploy.local.program import Program, Tier
 
 _READY_S = 90
 _STOP_S = 25
@@ -32,8 +32,6 @@ class Running:
     program: Program
     process: "subprocess.Popen[bytes]"
     frozen: bool = False
-    # Ended by the harness or by what the harness armed: `heal` starts it again.
-    wanted: bool = True
 
 
 @dataclass(slots=True)
@@ -116,14 +114,18 @@ class Machine:
             await self.stop(name)
         await self.start([program or self.running[name].program])
 
-    async def heal(self) -> list[str]:
-        """Thaw what is frozen and start what has ended; return the names."""
+    async def heal(self, up_to: Tier = Tier.EDGE) -> list[str]:
+        """Thaw what is frozen and start what has ended, up to this tier; return the names."""
         mended = []
         for name, one in self.running.items():
             if one.frozen and self.alive(name):
                 self.thaw(name)
                 mended.append(name)
-        ended = [one for name, one in self.running.items() if one.wanted and not self.alive(name)]
+        ended = [
+            one
+            for name, one in self.running.items()
+            if one.program.tier <= up_to and not self.alive(name)
+        ]
         by_tier: dict[int, list[Program]] = {}
         for one in ended:
             by_tier.setdefault(one.program.tier, []).append(one.program)

@@ -14,7 +14,7 @@ import httpx
 
 from deploy.kafka.topics import create_topics, read_topics
 from deploy.local import environment, kafka, layout, leftovers, postgres, redis_server
-from deploy.local.program import Program
+from deploy.local.program import Program, Tier
 from deploy.local.screen import Screen
 from deploy.local.servers import Addresses, addresses_of
 from deploy.local.services import Services, executor_name
@@ -71,10 +71,15 @@ class World:
     changed: dict[str, str] = field(default_factory=dict)
     options: tuple[str, ...] = ()
     _next: int = 0
+    _retired: list[Member] = field(default_factory=list)
+
+    def retire(self, members: Sequence[Member]) -> None:
+        """Use these no more: what was done to them lasts for the day."""
+        self._retired += members
 
     def take(self, count: int) -> list[Member]:
         """Pick followers in turn: those who have not been part of a row for the longest."""
-        everybody = self.crowd.followers
+        everybody = [one for one in self.crowd.followers if one not in self._retired]
         if count > len(everybody):
             raise ValueError(f"{count} followers are wanted, there are {len(everybody)}")
         picked = [everybody[(self._next + at) % len(everybody)] for at in range(count)]
@@ -106,6 +111,8 @@ class World:
     async def mend(self) -> None:
         """Put everything right again: knobs, wires, processes, settings."""
         self.disk.make_room()
+        # First what the wires lead to: a proxy takes connections for a server that is not there.
+        await self.machine.heal(Tier.SIMULATOR)
         await self.wires.mend()
         for name in (*EXECUTORS, "signal"):
             armed.disarm(self.arming(name))

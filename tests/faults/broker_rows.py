@@ -53,6 +53,8 @@ async def resets_the_line(scene: Scene) -> None:
 @row(15, "connection refused")
 async def refuses_connections(scene: Scene) -> None:
     await scene.expect_alarm("BROKER_AWAY")
+    # The listener that an executor sees is the wire's; behind it the broker is gone too.
+    await scene.world.wires.refuse("simulator")
     scene.world.machine.kill(SIMULATOR)
     signal_id = await scene.emit()
     await scene.pause(3, 5)

@@ -116,6 +116,13 @@ class Wires:
             self._troubled.add(wire.name)
             await _ask(wire, "add", kind="blackhole")
 
+    async def refuse(self, server: str, replica: int | None = None) -> None:
+        """Refuse new connections, and end those that stand."""
+        for wire in self._of(server, replica):
+            self._troubled.add(wire.name)
+            await _ask(wire, "add", kind="down")
+            await _ask(wire, "cut")
+
     async def mend(self, *, late: bool = False) -> None:
         """Let everything through. What was held back arrives `late`, or is lost with its line."""
         for wire in [wire for wire in self.wires if wire.name in self._troubled]:

@@ -18,6 +18,7 @@ from rich.console import Console
 from deploy.local.problems import Problem
 from deploy.local.screen import Screen
 from tests.faults import (
+    attention_rows,
     broker_rows,
     bus_rows,
     executor_rows,
@@ -38,6 +39,7 @@ THEMES = (
     signal_rows,
     executor_rows,
     broker_rows,
+    attention_rows,
     bus_rows,
     ledger_rows,
     feed_rows,

@@ -1,0 +1,75 @@
+"""Row 24: the broker shows no tags and two orders look alike, so a person has to decide."""
+
+from deploy.local.visitor import Visitor
+from tests.faults.armed import TAGS_NOT_ECHOED
+from tests.faults.case import AT_BROKER
+from tests.faults.evidence import arrivals_of
+from tests.faults.rows import row
+from tests.faults.scene import Scene
+from tests.faults.world import PROOF_S
+
+_ATTENTION = "NEEDS_ATTENTION"
+
+
+@row(24, "tag not echoed, two equal orders", followers=2, within_s=150)
+async def looks_alike(scene: Scene) -> None:
+    world, simulator = scene.world, scene.world.simulator
+    await world.restart_executors(TAGS_NOT_ECHOED)
+    await world.wait_for_owners()
+    twin, single = scene.followers
+    await simulator.knob(id="tags", echo_tags=False)
+    await simulator.knob(
+        id="lost", outcome="act_then_fail", failure="drop", operations=["place"], requests=2
+    )
+    await scene.expect_alarm(_ATTENTION)
+    signal_id = await scene.emit()
+    foreign = await simulator.ask(
+        "POST",
+        "foreign-order",
+        {"client_id": twin.client_id, "instrument": scene.instruments[0], "quantity": 1},
+    )
+    scene.foreign.add(str(foreign["order_id"]))
+
+    async def decided() -> bool:
+        states = {o.account_id: o.state for o in await world.ledger.orders([signal_id])}
+        linked = states.get(single.account_id) in AT_BROKER
+        return linked and states[twin.account_id] == _ATTENTION
+
+    await scene.until("one order is linked, the other waits for a person", decided, PROOF_S + 5)
+    await _lane_is_frozen(scene)
+    await _linked_by_operator(scene, signal_id, twin.account_id)
+    await scene.mend()
+
+
+async def _lane_is_frozen(scene: Scene) -> None:
+    """See that nothing more is entered in this instrument for this account."""
+    twin = scene.followers[0]
+    before = await _places_of(scene, twin.client_id)
+    signal_id = await scene.emit(scene.place_body(expires_in_s=2))
+    await scene.until_states(signal_id, AT_BROKER | {"SKIPPED"}, 10)
+    after = await _places_of(scene, twin.client_id)
+    scene.check(before == after, "an entry left although one in the same instrument is unclear")
+
+
+async def _linked_by_operator(scene: Scene, signal_id: str, account_id: str) -> None:
+    """Decide as a person would: our order is the one the journal has with our tag."""
+    world = scene.world
+    orders = {o.account_id: o for o in await world.ledger.orders([signal_id])}
+    ours = orders[account_id]
+    entries = await world.simulator.entries(scene.cursor)
+    (there,) = [e["order_id"] for e in entries if e["kind"] == "order" and e["tag"] == ours.tag]
+    operator = world.crowd.operators[0]
+    async with Visitor(world.stack.address, operator.cookie) as visitor:
+        body = {"broker_order_id": there, "reason": "the broker's journal shows our tag on it"}
+        await visitor.call("POST", f"/attention/{ours.order_id}/link", body)
+
+    async def linked() -> bool:
+        found = await world.ledger.orders([signal_id])
+        return all(order.state in AT_BROKER for order in found)
+
+    await scene.until("the linked order stands as the broker has it", linked, 15)
+
+
+async def _places_of(scene: Scene, client_id: str) -> int:
+    arrivals = arrivals_of(await scene.world.simulator.entries(scene.cursor))
+    return sum(a.operation == "place" and a.client_id == client_id for a in arrivals)

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from typing import Any
 
@@ -13,8 +12,7 @@ from libs.brokers.fyers import wire
 from libs.brokers.fyers.orders import FyersOrders
 from libs.brokers.http import PyreqwestTransport, TransportLimits
 from libs.brokers.protocol import BrokerSession
-from libs.brokers.registry import manifest
-from tests.conformance.paper import PaperBroker, Simulator, a_paper_broker
+from tests.conformance.paper import PaperBroker
 from tests.conformance.test_orders import resting
 from tests.factories import an_intent
 
@@ -25,24 +23,6 @@ HEAD = (
     b"content-length: %d\r\n\r\n"
 )
 DEADLINE_S = 1.5
-
-
-@pytest.fixture(scope="module")
-def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    simulator = Simulator(manifest("fyers"), tmp_path_factory.mktemp("simulator"))
-    yield simulator
-    simulator.stop()
-
-
-@pytest.fixture
-async def broker(simulator: Simulator) -> AsyncIterator[PaperBroker]:
-    async with a_paper_broker(manifest("fyers"), simulator.url) as broker:
-        yield broker
-
-
-@pytest.fixture
-async def session(broker: PaperBroker) -> BrokerSession:
-    return await broker.a_session()
 
 
 async def a_line(broker: PaperBroker) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

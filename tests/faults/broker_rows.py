@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from tests.faults.case import AT_BROKER
-from tests.faults.executor_rows import IN_DOUBT
+from tests.faults.executor_rows import IN_DOUBT, hidden_s
 from tests.faults.machine import memory_bytes
 from tests.faults.rows import row
 from tests.faults.scene import Scene
@@ -38,7 +38,7 @@ async def resets_the_line(scene: Scene) -> None:
     await scene.expect_alarm(IN_DOUBT)
     for group, outcome in ((acted, "act_then_fail"), (not_acted, "fail_before_act")):
         for follower in group:
-            await _fail(scene, outcome, "rst", follower.client_id)
+            await _fail(scene, outcome, "rst", follower.client_id, visibility_lag_s=hidden_s(scene))
     signal_id = await scene.emit()
     await scene.until_arrivals(len(scene.followers))
     await scene.mend()
@@ -82,7 +82,10 @@ async def drips(scene: Scene) -> None:
     slow, others = scene.followers[:2], scene.followers[2:]
     await scene.expect_alarm(IN_DOUBT)
     for follower in slow:
-        await _fail(scene, "act_then_fail", "slow_loris", follower.client_id)
+        lag_s = ANSWER_TIMEOUT_S + hidden_s(scene)
+        await _fail(
+            scene, "act_then_fail", "slow_loris", follower.client_id, visibility_lag_s=lag_s
+        )
     signal_id = await scene.emit()
     await scene.until_arrivals(len(scene.followers))
     await asyncio.sleep(ANSWER_TIMEOUT_S / 2)
@@ -107,7 +110,14 @@ async def answers_monsters(scene: Scene) -> None:
     for at, follower in enumerate(scene.followers):
         failure = ("truncated", "huge", "garbage")[at % 3]
         size = {"huge_mib": 1024} if failure == "huge" else {}
-        await _fail(scene, _either(scene), failure, follower.client_id, **size)
+        await _fail(
+            scene,
+            _either(scene),
+            failure,
+            follower.client_id,
+            visibility_lag_s=hidden_s(scene),
+            **size,
+        )
     signal_id = await scene.emit()
     await scene.until_arrivals(len(scene.followers))
     await scene.until_states(signal_id, {"UNKNOWN", *AT_BROKER, *_ABSENT}, ANSWER_TIMEOUT_S + 5)
@@ -169,7 +179,8 @@ async def _mistreated(
 ) -> None:
     """Let every follower's broker fail once in this way; each order must end as told."""
     await scene.expect_alarm(IN_DOUBT)
-    await _fail(scene, outcome, failure, **settings)
+    lag_s = hidden_s(scene) + (ANSWER_TIMEOUT_S if failure == "hang" else 0)
+    await _fail(scene, outcome, failure, visibility_lag_s=lag_s, **settings)
     signal_id = await scene.emit()
     await scene.until_arrivals(len(scene.followers))
     await scene.pause(0, 0.3)

@@ -9,7 +9,7 @@ from tests.faults.case import AT_BROKER
 from tests.faults.crowd import Member
 from tests.faults.rows import row
 from tests.faults.scene import Failed, Scene
-from tests.faults.world import EXECUTORS, PROOF_S
+from tests.faults.world import ANSWER_TIMEOUT_S, EXECUTORS, GRACE_S, PROOF_S
 
 IN_DOUBT = "ORDERS_IN_DOUBT"
 _VICTIM = EXECUTORS[0]
@@ -50,7 +50,9 @@ async def killed_before_the_write(scene: Scene) -> None:
 async def killed_on_the_wire(scene: Scene) -> None:
     if not await _served_by(scene, _VICTIM):
         raise Failed("no follower is served by the victim")
-    await scene.world.simulator.knob(latency_ms=1500, operations=["place"])
+    # The lag outlives the deadline: until then an order is not in doubt.
+    lag_s = ANSWER_TIMEOUT_S + GRACE_S + hidden_s(scene)
+    await scene.world.simulator.knob(latency_ms=1500, operations=["place"], visibility_lag_s=lag_s)
     signal_id = await scene.emit()
     await scene.until_arrivals(len(scene.followers))
     await scene.pause(0, 1)
@@ -63,6 +65,8 @@ async def killed_on_the_wire(scene: Scene) -> None:
 
 @row(8, "SIGKILL after reply, before the ACKED commit", followers=8)
 async def killed_after_the_reply(scene: Scene) -> None:
+    lag_s = ANSWER_TIMEOUT_S + GRACE_S + hidden_s(scene)
+    await scene.world.simulator.knob(operations=["place"], visibility_lag_s=lag_s)
     signal_id, _ = await _dies_at(scene, Crashpoint.AFTER_REPLY)
     await scene.expect_alarm(IN_DOUBT)
     await scene.mend()
@@ -72,7 +76,10 @@ async def killed_after_the_reply(scene: Scene) -> None:
 @row(9, "SIGKILL reconciler half-way", followers=8)
 async def killed_while_settling(scene: Scene) -> None:
     await scene.world.simulator.knob(
-        outcome="act_then_fail", failure="drop", operations=["place"], visibility_lag_s=1.5
+        outcome="act_then_fail",
+        failure="drop",
+        operations=["place"],
+        visibility_lag_s=hidden_s(scene),
     )
     await scene.expect_alarm(IN_DOUBT)
     signal_id, _ = await _dies_at(scene, Crashpoint.SETTLING, nth=scene.dice.randint(1, 2))
@@ -149,6 +156,11 @@ async def _dies_at(scene: Scene, point: Crashpoint, nth: int = 1) -> tuple[str, 
         raise Failed(f"the executor never passed {point}")
     scene.fault_over()
     return signal_id, served
+
+
+def hidden_s(scene: Scene) -> float:
+    """Keep an order out of sight for so long that a person ought to be told of the doubt."""
+    return scene.dice.uniform(1.5, 2.5)
 
 
 async def _served_by(scene: Scene, name: str) -> Sequence[Member]:

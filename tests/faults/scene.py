@@ -306,7 +306,8 @@ async def open_scene(
     world: World, number: int, dice: random.Random, secrets: Secrets, count: int
 ) -> Scene:
     """Give a row a strategy of its own, and followers who have not traded for the longest."""
-    master = world.crowd.masters[number % len(world.crowd.masters)]
+    # The last one is nobody's: a row may do to it what a master cannot trade after.
+    master = world.crowd.masters[number % (len(world.crowd.masters) - 1)]
     followers = world.take(count)
     async with Visitor(world.stack.address, master.cookie) as visitor:
         name = f"Row {number} {uuid.uuid4().hex[:8]}"

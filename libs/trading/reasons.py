@@ -34,7 +34,7 @@ SKIP_SENTENCES: dict[SkipReason, str] = {
     SkipReason.MASTER_CANCELLED: "The master cancelled before your order was sent.",
     SkipReason.UNSUPPORTED: "Your broker does not take this kind of order.",
     SkipReason.UNKNOWN_INSTRUMENT: "Your broker does not list this instrument, or not clearly.",
-    SkipReason.RATE_DAY_BLOCK: "Your broker refused too many requests today: only ways out are sent.",
+    SkipReason.RATE_DAY_BLOCK: "Your broker refused too many requests today. Only exits are sent.",
     SkipReason.CLOSED: "The market was closed and would not open before the signal ran out.",
     SkipReason.OVERLOAD: "Too many orders were waiting. Entries were left out, so that exits go.",
 }

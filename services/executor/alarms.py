@@ -30,6 +30,7 @@ class AlarmName(StrEnum):
     # This replica itself.
     BACKLOG_SHED = "BACKLOG_SHED"
     CLOCK_SKEW = "CLOCK_SKEW"
+    CALENDAR_ENDS = "CALENDAR_ENDS"
     SIGNALS_REFILLED = "SIGNALS_REFILLED"
 
 

@@ -7,6 +7,7 @@ SKIPPED order with its reason, never silence.
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from libs.brokers.manifest import BrokerManifest
 from libs.brokers.protocol import InstrumentBook
@@ -139,7 +140,9 @@ class Fanout:
     ) -> PlannedOrder:
         if signal.terms is None or signal.product is None:
             raise ValueError(f"signal {signal.signal_id}: {signal.action} without terms or product")
-        terms = replace(signal.terms, quantity=quantity)
+        terms, frozen = _frozen(
+            signal.instrument, side, signal.product, signal.validity, signal.terms, quantity
+        )
         return PlannedOrder(
             order_id=self.mint_order_id(),
             client_order_id=self.mint_tag(),
@@ -161,13 +164,25 @@ class Fanout:
             algo_id=account.algo_id if account else None,
             accepted_at=signal.stamps.accepted_at,
             expires_at=signal.expires_at,
-            request_hash=request_hash(
-                signal.instrument, side, signal.product, signal.validity, terms
-            ),
+            request_hash=frozen,
             state=OrderState.SKIPPED if skip else OrderState.PLANNED,
             reason=skip,
             message=SKIP_SENTENCES[skip] if skip else "",
         )
+
+
+@lru_cache(maxsize=1024)
+def _frozen(
+    instrument: str,
+    side: Side,
+    product: Product,
+    validity: Validity,
+    terms: OrderTerms,
+    quantity: int,
+) -> tuple[OrderTerms, bytes]:
+    """Size the terms and hash the request; followers of one size share both."""
+    sized = replace(terms, quantity=quantity)
+    return sized, request_hash(instrument, side, product, validity, sized)
 
 
 def request_hash(

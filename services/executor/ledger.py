@@ -6,6 +6,7 @@ what dies with us is read again from the broker's book.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ from services.executor.sweeping import Sweeper
 log = structlog.get_logger()
 
 BATCH_S = 0.02
+# Outcomes wait that long for a fan-out to end: what dies with us is read from the book.
+_BATCH_MAX_S = 0.2
 WORDS_MAX = 20_000
 
 _FINISH_COMMAND = """
@@ -67,6 +70,7 @@ class PostgresLedger:
     notices_of: Callable[[Sequence[Moved]], Sequence[OutboxMessage]]
     on_change: list[Callable[[], None]] = field(default_factory=list)
     _words: list[Word] = field(default_factory=list)
+    _chunk_at: float = 0.0
     _spoken: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def births(
@@ -77,7 +81,9 @@ class PostgresLedger:
         ready: Ready,
     ) -> AsyncIterator[Born]:
         """Write new orders in chunks, each durable when it is yielded; note the signal last."""
+        self._chunk_at = time.monotonic()
         async for born in self.new.in_chunks(self.pool, signal, orders, shards, ready):
+            self._chunk_at = time.monotonic()
             self._changed()
             yield born
 
@@ -156,6 +162,10 @@ class PostgresLedger:
         while True:
             await self._spoken.wait()
             await asyncio.sleep(BATCH_S)
+            # What is written now costs the orders that are still to leave.
+            wait_until = time.monotonic() + _BATCH_MAX_S
+            while self._chunk_at + BATCH_S > time.monotonic() < wait_until:  # noqa: ASYNC110
+                await asyncio.sleep(BATCH_S)
             await self.flush()
 
     async def flush(self) -> None:

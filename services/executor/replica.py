@@ -68,7 +68,7 @@ def build_replica(
     followers = Followers(settings.broker, partitions)
     repository = Repository(pool, settings.broker, partitions)
     owner = owner_name()
-    departure = _departure(settings, pool, source, gateways, repository, alarms, owner)
+    departure = _departure(settings, pool, source, gateways, repository, alarms)
     memory = _Memory(followers, repository, departure, gateways)
     shards = OwnedShards(
         leases=Leases(pool, settings.broker, owner, settings.lease_s),
@@ -115,16 +115,18 @@ def _departure(
     gateways: OpenGateways,
     repository: Repository,
     alarms: Alarms,
-    owner: str,
 ) -> Departure:
     manifest = gateways.manifest
     return Departure(
         sessions=Sessions(source, settings.broker),
-        market=MarketGate(market=Market(), paper=settings.paper_market),
+        market=MarketGate(
+            market=Market(has_derivatives=gateways.instruments().has_derivatives),
+            paper=settings.paper_market,
+        ),
         clock=DatabaseClock(
             ask=repository.now,
             alarms=alarms,
-            subject=f"executor:{owner}",
+            subject=f"host:{socket.gethostname()}",
             every_s=settings.clock_every_s,
         ),
         pace=Pace(
@@ -171,6 +173,9 @@ def watched(
         environments = departure.away()
         return {of.value: state.value for of, state in environments.items()} or None
 
+    def calendar_ends() -> Figures | None:
+        return departure.market.ends_soon(departure.clock.now())
+
     return [
         Watched(name=AlarmName.BROKER_AWAY, subject=broker, stands=broker_away),
         Watched(
@@ -182,6 +187,7 @@ def watched(
         Watched(name=AlarmName.LEDGER_AWAY, subject=broker, stands=work.ledger_away.stands),
         Watched(name=AlarmName.KAFKA_AWAY, subject=broker, stands=away),
         Watched(name=AlarmName.SIGNALS_REFILLED, subject=broker, stands=refilled.stands),
+        Watched(name=AlarmName.CALENDAR_ENDS, subject="market_hours", stands=calendar_ends),
     ]
 
 

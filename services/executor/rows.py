@@ -163,6 +163,7 @@ class OrderRow:
     broker_order_id: str | None
     attempts: int
     expires_at: datetime
+    is_exit: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 
@@ -27,13 +26,21 @@ class Source(Protocol):
     ) -> dict[str, OpenedSession]: ...
 
 
+class _Opened(NamedTuple):
+    """`expires_at` in seconds of `time.time()`: it is compared for every order."""
+
+    version: int
+    session: BrokerSession
+    expires_at: float
+
+
 @dataclass(slots=True)
 class Sessions:
     """What is wanted is fetched in the background and in bulk; `get` never waits."""
 
     source: Source
     broker: str
-    _open: dict[str, tuple[int, BrokerSession]] = field(default_factory=dict)
+    _open: dict[str, _Opened] = field(default_factory=dict)
     _refused: dict[str, int] = field(default_factory=dict)
     _asked_at: dict[str, float] = field(default_factory=dict)
     _wanted: set[str] = field(default_factory=set)
@@ -42,9 +49,9 @@ class Sessions:
     def get(self, account_id: str) -> BrokerSession | None:
         """Hand out a session that has not run out by our clock."""
         known = self._open.get(account_id)
-        if known is None or known[1].expires_at <= datetime.now(UTC):
+        if known is None or known.expires_at <= time.time():
             return None
-        return known[1]
+        return known.session
 
     async def load(self, account_ids: Sequence[str]) -> list[BrokerSession]:
         """Fetch sessions now; accounts without one are simply missing. Return the new ones."""
@@ -53,7 +60,8 @@ class Sessions:
         for account_id, opened in found.items():
             session = _session(opened)
             if session is not None and opened.version > self._refused.get(account_id, -1):
-                self._open[account_id] = (opened.version, session)
+                expires_at = session.expires_at.timestamp()
+                self._open[account_id] = _Opened(opened.version, session, expires_at)
                 fresh.append(session)
         return fresh
 
@@ -92,7 +100,7 @@ class Sessions:
         """Forget a session the broker no longer takes, until a newer one comes."""
         known = self._open.pop(account_id, None)
         if known is not None:
-            self._refused[account_id] = known[0]
+            self._refused[account_id] = known.version
             log.warning("session_refused_by_broker", account_id=account_id)
 
     def forget(self, account_ids: Iterable[str]) -> None:

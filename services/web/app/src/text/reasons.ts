@@ -13,7 +13,7 @@ export const SKIP_REASONS = {
   UNSUPPORTED: "Your broker does not take this kind of order.",
   UNKNOWN_INSTRUMENT: "Your broker does not list this instrument, or not clearly.",
   CLOSED: "The market was closed and would not open before the signal ran out.",
-  RATE_DAY_BLOCK: "Your broker refused too many requests today: only ways out are sent.",
+  RATE_DAY_BLOCK: "Your broker refused too many requests today. Only exits are sent.",
   OVERLOAD: "Too many orders were waiting. Entries were left out, so that exits go.",
 } as const;
 

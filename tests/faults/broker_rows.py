@@ -153,7 +153,8 @@ async def hides_the_order(scene: Scene) -> None:
     lag_s = ANSWER_TIMEOUT_S + EVIDENCE_WINDOW_S * scene.dice.uniform(0.5, 0.7)
     await scene.expect_alarm(IN_DOUBT)
     await _fail(scene, "act_then_fail", "drop", visibility_lag_s=lag_s)
-    signal_id = await scene.emit()
+    # It rests: what was executed shows in trades and positions.
+    signal_id = await scene.emit(scene.place_body(away="0.98"))
     await scene.until_arrivals(len(scene.followers))
     await scene.mend()
     await asyncio.sleep(lag_s - 1)
@@ -166,7 +167,8 @@ async def hides_the_order(scene: Scene) -> None:
 async def appears_late(scene: Scene) -> None:
     lag_s = PROOF_S + scene.dice.uniform(2, 4)
     await _fail(scene, "act_then_fail", "drop", visibility_lag_s=lag_s)
-    signal_id = await scene.emit()
+    # It rests: what was executed shows in trades and positions.
+    signal_id = await scene.emit(scene.place_body(away="0.98"))
     await scene.until_arrivals(len(scene.followers))
     await scene.mend()
     await scene.until_states(signal_id, {"NOT_PLACED"}, PROOF_S)

@@ -1,0 +1,221 @@
+"""Where money leaves: each clause of the two statements that make an order SENDING, alone."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import asyncpg
+import pytest
+
+from libs.trading.signals import Signal
+from services.executor.births import Born
+from services.executor.replica import Replica
+from services.executor.rows import Claim, Due, PlannedOrder
+from tests.integration.executor.world import World, an_id, partitions
+
+KILL = "INSERT INTO executor.kill_switches (scope, reason, changed_by) VALUES ('PLATFORM', 'd', $1)"
+OTHERS_LEASE = "UPDATE executor.shard_leases SET owner = 'somebody else'"
+OLD_EPOCH = "UPDATE executor.shard_leases SET epoch = epoch + 1"
+LAPSED_LEASE = "UPDATE executor.shard_leases SET until = clock_timestamp() - interval '1 s'"
+PAUSED = "UPDATE signal.follows SET paused = true"
+ENDED = "UPDATE signal.follows SET until_seq = from_seq"
+DISCONNECTED = "UPDATE auth.broker_accounts SET session_state = 'DISCONNECTED'"
+
+OBSTACLES = {
+    "the lease is somebody else's": OTHERS_LEASE,
+    "the lease has a newer epoch": OLD_EPOCH,
+    "the lease has run out": LAPSED_LEASE,
+    "a kill switch is on": KILL.replace("$1", "gen_random_uuid()"),
+    "the follow is paused": PAUSED,
+    "the follow has ended": ENDED,
+    "the account is disconnected": DISCONNECTED,
+}
+
+
+@asynccontextmanager
+async def owning(replica: Replica) -> AsyncIterator[None]:
+    """Own every shard; no loop runs, so nothing moves but what the test does."""
+    await replica.shards.on_partitions_assigned(partitions())
+    keeping = asyncio.create_task(replica.shards.keep())
+    async with asyncio.timeout(8):
+        while not replica.shards.settled:  # noqa: ASYNC110  # The database decides.
+            await asyncio.sleep(0.01)
+    keeping.cancel()
+    await asyncio.wait([keeping])
+    yield
+
+
+@pytest.fixture
+async def waiting(world: World) -> AsyncIterator[Due]:
+    """Plan one order that waits for its session."""
+    follower = await world.a_follower()
+    world.sessions.missing.add(follower.account_id)
+    async with owning(world.replica):
+        await world.emit_and_hear()
+        yield await due(world)
+
+
+async def due(world: World) -> Due:
+    [order] = await world.orders()
+    assert order["state"] == "PLANNED"
+    planned = await planned_orders(world, await world.emit())
+    return Due(
+        order_id=str(order["order_id"]), version=order["version"], leaving=planned[0].leaving
+    )
+
+
+async def planned_orders(world: World, signal: Signal) -> Sequence[PlannedOrder]:
+    followers = world.replica.work.followers
+    fanout = world.replica.work.flow.fanout
+    return fanout.entries(signal, world.follows, followers.accounts)
+
+
+async def claimed(world: World, item: Due) -> list[Claim]:
+    return await world.replica.ledger.claim([item])
+
+
+async def born(world: World, signal: Signal, orders: Sequence[PlannedOrder]) -> Born:
+    async with world.replica.ledger.pool.acquire() as connection:
+        return await world.replica.ledger.new.write(connection, signal, orders, [], lambda _: True)
+
+
+async def test_what_nothing_stands_against_is_claimed_once(world: World, waiting: Due) -> None:
+    assert len(await claimed(world, waiting)) == 1
+    assert await claimed(world, waiting) == []
+    assert await world.states() == ["SENDING"]
+
+
+@pytest.mark.parametrize("obstacle", OBSTACLES)
+async def test_nothing_is_claimed_while(world: World, waiting: Due, obstacle: str) -> None:
+    await world.owner.execute(OBSTACLES[obstacle])
+
+    assert await claimed(world, waiting) == []
+    assert await world.states() == ["PLANNED"]
+
+
+async def test_what_has_expired_is_not_claimed(world: World, waiting: Due) -> None:
+    await world.owner.execute("UPDATE executor.orders SET expires_at = clock_timestamp()")
+
+    assert await claimed(world, waiting) == []
+
+
+async def test_what_somebody_changed_meanwhile_is_not_claimed(world: World, waiting: Due) -> None:
+    await world.owner.execute("UPDATE executor.orders SET version = version + 1")
+
+    assert await claimed(world, waiting) == []
+
+
+@pytest.mark.parametrize("state", ["UNKNOWN", "SENDING", "NOT_PLACED", "NEEDS_ATTENTION", "OPEN"])
+async def test_what_may_be_at_the_broker_is_never_claimed_again(
+    world: World, waiting: Due, state: str
+) -> None:
+    # The version fits: only the state says that it must not leave once more.
+    await world.owner.execute("UPDATE executor.orders SET state = $1", state)
+
+    assert await claimed(world, waiting) == []
+
+
+async def test_an_entry_beside_a_doubt_in_the_same_instrument_is_not_claimed(
+    world: World, waiting: Due
+) -> None:
+    await another_in_doubt(world)
+
+    assert await claimed(world, waiting) == []
+
+
+async def test_an_order_nothing_stands_against_is_born_sending(world: World) -> None:
+    await world.a_follower()
+    async with owning(world.replica):
+        signal = await world.emit()
+        made = await born(world, signal, await planned_orders(world, signal))
+
+    assert len(made.claims) == 1
+    assert await world.states() == ["SENDING"]
+
+
+@pytest.mark.parametrize("obstacle", OBSTACLES)
+async def test_no_order_is_born_sending_while(world: World, obstacle: str) -> None:
+    await world.a_follower()
+    async with owning(world.replica):
+        signal = await world.emit()
+        orders = await planned_orders(world, signal)
+        await world.owner.execute(OBSTACLES[obstacle])
+        made = await born(world, signal, orders)
+
+    assert made.claims == []
+    assert await world.states() == ["PLANNED"]
+
+
+async def test_no_order_is_born_sending_after_its_expiry(world: World) -> None:
+    await world.a_follower()
+    async with owning(world.replica):
+        signal = await world.emit(lives_s=-1)
+        made = await born(world, signal, await planned_orders(world, signal))
+
+    assert made.claims == []
+
+
+async def test_no_entry_is_born_sending_beside_a_doubt_in_its_instrument(world: World) -> None:
+    follower = await world.a_follower()
+    world.sessions.missing.add(follower.account_id)
+    async with owning(world.replica):
+        await world.emit_and_hear()
+        await world.owner.execute("UPDATE executor.orders SET state = 'UNKNOWN'")
+        signal = await world.emit()
+        made = await born(world, signal, await planned_orders(world, signal))
+
+    assert made.claims == []
+
+
+async def test_a_follower_has_one_order_per_signal_whoever_plans_it(world: World) -> None:
+    await world.a_follower()
+    async with owning(world.replica):
+        signal = await world.emit()
+        first = await born(world, signal, await planned_orders(world, signal))
+        second = await born(world, signal, await planned_orders(world, signal))
+
+    assert (len(first.claims), second.claims) == (1, [])
+    assert len(await world.orders()) == 1
+
+
+async def test_no_two_orders_carry_the_same_tag(world: World, waiting: Due) -> None:
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await another_order(world, tag="client_order_id")
+
+
+async def test_a_signal_stands_once_in_the_inbox_of_a_shard(world: World) -> None:
+    await world.a_follower()
+    async with owning(world.replica):
+        signal = await world.emit_and_hear()
+        await world.hear(signal)
+
+    twice = await world.owner.fetch(
+        "SELECT shard FROM executor.inbox GROUP BY shard, signal_id HAVING count(*) > 1"
+    )
+    assert twice == []
+
+
+async def another_in_doubt(world: World) -> None:
+    """Put a second order of the same account and instrument in doubt."""
+    await another_order(world, tag="reverse(client_order_id)", state="UNKNOWN")
+
+
+async def another_order(world: World, *, tag: str, state: str = "PLANNED") -> None:
+    columns = [
+        row["attname"]
+        for row in await world.owner.fetch(
+            """SELECT attname FROM pg_attribute
+            WHERE attrelid = 'executor.orders'::regclass AND attnum > 0 AND NOT attisdropped"""
+        )
+    ]
+    changed = {
+        "order_id": f"'{an_id()}'::uuid",
+        "signal_id": f"'{an_id()}'::uuid",
+        "client_order_id": tag,
+        "state": f"'{state}'",
+    }
+    values = ", ".join(changed.get(name, name) for name in columns)
+    await world.owner.execute(
+        f"INSERT INTO executor.orders ({', '.join(columns)})"  # noqa: S608  # Our own names.
+        f" SELECT {values} FROM executor.orders"
+    )

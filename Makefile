@@ -11,8 +11,8 @@ SCRATCH := .venv/lint-imports.log
 TYPED := libs services deploy tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo scale test fix check unit conformance integration e2e faults bench web proto clean \
-	_static _audit _fast
+.PHONY: help setup run demo scale test fix check unit conformance integration e2e faults mutants bench web \
+	proto clean _static _audit _fast
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[36mmake %-12s\033[0m %s\n", $$1, $$2}' Makefile
@@ -79,6 +79,10 @@ faults: setup ## Break everything, real processes, and ask the broker's journal 
 
 bench: setup ## Measure the product beside its bare floors (ARGS="--quick --only fanout")
 	@$(PY) -m tests.bench $(ARGS)
+
+mutants: setup ## Take each safety clause away, one at a time, and see that a test notices
+	@LOCKSTEP_TEST_STATE_DIR=run/mutants $(PY) -m tests.mutants $(ARGS); status=$$?; \
+	LOCKSTEP_STATE_DIR=run/mutants LOCKSTEP_PORT_BASE=auto $(LOCAL) down; exit $$status
 
 proto: setup ## Regenerate libs/contracts/v1 from proto/v1
 	@$(PY) -m deploy.local.proto

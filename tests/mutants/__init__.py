@@ -1,0 +1,1 @@
+"""Takes one safety clause away at a time and sees that the tests notice: `make mutants`."""

@@ -75,3 +75,9 @@ class AttentionReason(StrEnum):
     UNEXPLAINED_FILL = "UNEXPLAINED_FILL"
     STILL_OPEN = "STILL_OPEN"
     DAY_DIFFERENCE = "DAY_DIFFERENCE"
+
+
+class ClosedReason(StrEnum):
+    """Why a person ended an order that the broker did not end."""
+
+    ABANDONED = "ABANDONED"

@@ -59,7 +59,8 @@ MOVES: Mapping[OrderState, frozenset[OrderState]] = {
     S.REJECTED: frozenset({S.NEEDS_ATTENTION}),
     S.LAPSED: frozenset({S.NEEDS_ATTENTION}),
     S.SKIPPED: frozenset(),
-    # 18 the operator's decision.
+    # 18 the operator's decision: LINK leads to what the broker shows, MARK_NOT_PLACED and REISSUE
+    # to NOT_PLACED, ABANDON to LAPSED. None leads back to a state from which this order is sent.
     S.NEEDS_ATTENTION: frozenset({S.NOT_PLACED}) | AT_BROKER,
 }
 

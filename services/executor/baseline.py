@@ -7,14 +7,17 @@ from datetime import date, datetime
 import asyncpg
 
 from libs.trading.orders import OrderReport
+from libs.trading.reasons import ClosedReason
 from libs.trading.states import OrderState
 
 # Ours are found by tag, or by the broker's id of an order that is linked already.
 _OURS = """
-SELECT order_id, client_order_id, broker_order_id, state, filled_quantity FROM executor.orders
+SELECT order_id, client_order_id, broker_order_id, state, reason, filled_quantity
+FROM executor.orders
 WHERE account_id = $1 AND client_order_id = ANY($2::text[])
 UNION
-SELECT order_id, client_order_id, broker_order_id, state, filled_quantity FROM executor.orders
+SELECT order_id, client_order_id, broker_order_id, state, reason, filled_quantity
+FROM executor.orders
 WHERE account_id = $1 AND broker_order_id = ANY($3::text[])
 """
 _KNOWN = """
@@ -68,6 +71,7 @@ class Ours:
     client_order_id: str
     broker_order_id: str | None
     state: OrderState
+    abandoned: bool
     filled_quantity: int
 
 
@@ -99,6 +103,7 @@ class Baseline:
                 client_order_id=row["client_order_id"],
                 broker_order_id=row["broker_order_id"],
                 state=OrderState(row["state"]),
+                abandoned=row["reason"] == ClosedReason.ABANDONED,
                 filled_quantity=row["filled_quantity"],
             )
             for row in found

@@ -10,6 +10,7 @@ import structlog
 
 from libs.contracts.notices import notice_message
 from libs.runtime.alarms import Alarms
+from services.executor.attention_rows import Attention
 from services.executor.baseline import Baseline
 from services.executor.executions import ExecutionReads
 from services.executor.flow import ExecutorFlow
@@ -34,6 +35,7 @@ class Reconciliation:
     settling: Settling
     rereading: Rereading
     standing: Standing
+    attention: Attention
 
     def loops(self) -> dict[str, Coroutine[Any, Any, None]]:
         """Name the endless loops of one replica; each survives Postgres being away."""
@@ -54,58 +56,89 @@ def build_reconciliation(
     flow: ExecutorFlow,
     gateways: OpenGateways,
 ) -> Reconciliation:
-    manifest = gateways.manifest
-    alarms = Alarms(pool, "executor", None, notice_message)
-    errands = Errands()
-    baseline = Baseline(pool)
-    reads = AccountReads(
-        sessions=flow.sessions,
-        doors=gateways,
-        requests_per_minute_max=manifest.requests_per_minute_max,
-    )
-    executions = ExecutionReads(reads=reads, baseline=baseline)
-    syncing = Syncing(
-        baseline=baseline,
-        record=ledger.record,
-        alarms=alarms,
-        tag_key=bytes.fromhex(settings.order_tag_key.get_secret_value()),
-        tags_echoed=manifest.tags_echoed,
-    )
-    settling = Settling(
-        doubts=DoubtRows(pool, ledger.broker, ledger.holding, ledger.notices_of, ledger.on_change),
-        record_soon=ledger.record_soon,
-        reads=reads,
-        syncing=syncing,
-        executions=executions,
-        errands=errands,
-        evidence_window_s=settings.evidence_window_s,
-    )
-    rereading = Rereading(
-        pool=pool,
-        broker=ledger.broker,
-        holding=ledger.holding,
-        followers=flow.followers,
-        baseline=baseline,
-        reads=reads,
-        syncing=syncing,
-        executions=executions,
-        errands=errands,
-        alarms=alarms,
-        check_s=settings.working_check_s,
-    )
+    common = _Common(settings, pool, ledger, flow, gateways)
     return Reconciliation(
         settings=settings,
-        errands=errands,
-        settling=settling,
-        rereading=rereading,
+        errands=common.errands,
+        settling=common.settling(),
+        rereading=common.rereading(),
         standing=Standing(
             pool=pool,
             broker=ledger.broker,
             holding=ledger.holding,
             followers=flow.followers,
-            alarms=alarms,
+            alarms=common.alarms,
+        ),
+        attention=Attention(
+            pool=pool,
+            tag_key=common.tag_key,
+            second_person_above=settings.second_person_above_rupees,
+            reissue_lives_s=settings.reissue_lives_s,
+            notices_of=ledger.notices_of,
+            on_change=ledger.on_change,
         ),
     )
+
+
+class _Common:
+    """What several parts share: one budget of reads, one baseline, one set of errands."""
+
+    def __init__(
+        self,
+        settings: ExecutorSettings,
+        pool: asyncpg.Pool,
+        ledger: PostgresLedger,
+        flow: ExecutorFlow,
+        gateways: OpenGateways,
+    ) -> None:
+        """Build it around what the order path has already."""
+        self.settings, self.pool, self.ledger, self.flow = settings, pool, ledger, flow
+        self.tag_key = bytes.fromhex(settings.order_tag_key.get_secret_value())
+        self.alarms = Alarms(pool, "executor", None, notice_message)
+        self.errands = Errands()
+        self.baseline = Baseline(pool)
+        self.reads = AccountReads(
+            sessions=flow.sessions,
+            doors=gateways,
+            requests_per_minute_max=gateways.manifest.requests_per_minute_max,
+        )
+        self.executions = ExecutionReads(reads=self.reads, baseline=self.baseline)
+        self.syncing = Syncing(
+            baseline=self.baseline,
+            record=ledger.record,
+            alarms=self.alarms,
+            tag_key=self.tag_key,
+            tags_echoed=gateways.manifest.tags_echoed,
+        )
+
+    def settling(self) -> Settling:
+        ledger = self.ledger
+        return Settling(
+            doubts=DoubtRows(
+                self.pool, ledger.broker, ledger.holding, ledger.notices_of, ledger.on_change
+            ),
+            record_soon=ledger.record_soon,
+            reads=self.reads,
+            syncing=self.syncing,
+            executions=self.executions,
+            errands=self.errands,
+            evidence_window_s=self.settings.evidence_window_s,
+        )
+
+    def rereading(self) -> Rereading:
+        return Rereading(
+            pool=self.pool,
+            broker=self.ledger.broker,
+            holding=self.ledger.holding,
+            followers=self.flow.followers,
+            baseline=self.baseline,
+            reads=self.reads,
+            syncing=self.syncing,
+            executions=self.executions,
+            errands=self.errands,
+            alarms=self.alarms,
+            check_s=self.settings.working_check_s,
+        )
 
 
 async def every(pause_s: float, name: str, step: Callable[[], Awaitable[object]]) -> None:

@@ -74,6 +74,10 @@ class Rereading:
     _begun: set[tuple[date, str]] = field(default_factory=set)
     _turn: int = 0
 
+    def knows(self, epochs: dict[int, int]) -> bool:
+        """Tell whether the shards held under these epochs were noticed as taken."""
+        return self._epochs == epochs
+
     async def reread(self) -> None:
         """Start what is due, the most urgent first."""
         epochs = self.holding().epochs

@@ -1,5 +1,7 @@
 """Everything an operator can change about an executor."""
 
+from decimal import Decimal
+
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
@@ -39,6 +41,8 @@ class ExecutorSettings(
     answer_timeout_s: float = Field(default=10, gt=0)
     lost_answer_grace_s: float = Field(default=5, gt=0)
     working_check_s: float = Field(default=60, gt=0)
+    second_person_above_rupees: Decimal = Field(default=Decimal(200_000), ge=0)
+    reissue_lives_s: float = Field(default=60, gt=0)
     lease_s: float = Field(default=6, gt=1)
     sweep_every_s: float = Field(default=1, gt=0)
     in_flight_max: int = Field(default=400, gt=0)

@@ -50,7 +50,9 @@ class Syncing:
         ours = await self.baseline.ours(account_id, rows)
         row_of = _rows_of(ours, rows)
         words = [
-            _word(account_id, order, row, read_at) for order, row in row_of if _is_news(order, row)
+            _word(account_id, order, row, read_at)
+            for order, row in row_of
+            if _is_news(order, row, known.get(row.broker_order_id))
         ]
         if words:
             await self.record(words)
@@ -103,8 +105,11 @@ def _rows_of(ours: Sequence[Ours], rows: Sequence[OrderReport]) -> list[tuple[Ou
     return pairs
 
 
-def _is_news(order: Ours, row: OrderReport) -> bool:
+def _is_news(order: Ours, row: OrderReport, known: Known | None) -> bool:
     if order.state in _DEAF:
+        return False
+    # What a person has seen and closed comes back only when the broker says something new.
+    if order.abandoned and not _differs(known, row, order.order_id):
         return False
     return (
         order.broker_order_id is None

@@ -44,11 +44,14 @@ auth POST /trader/broker/{broker}/refresh : master
 auth PUT /client/broker/{broker}/credentials : follower
 auth PUT /trader/broker/{broker}/credentials : master
 executor DELETE /kill-switches : operator
+executor GET /attention : OPERATORS
 executor GET /dead-letters : OPERATORS
 executor GET /kill-switches : OPERATORS
 executor GET /orders : EVERYONE
 executor GET /orders/{order_id} : EVERYONE
 executor GET /shards : OPERATORS
+executor POST /attention/decisions/{decision_id}/confirm : admin operator
+executor POST /attention/{order_id}/decisions : admin operator
 executor POST /dead-letters/{letter_id}/replay : admin operator
 executor POST /dead-letters/{letter_id}/set-aside : admin operator
 executor PUT /kill-switches : operator

@@ -58,7 +58,7 @@ async def running(replica: Replica) -> AsyncIterator[None]:
         )
     ]
     async with asyncio.timeout(8):
-        while not replica.shards.settled:  # noqa: ASYNC110  # The database decides.
+        while not _at_work(replica):  # noqa: ASYNC110  # The database decides.
             await asyncio.sleep(0.01)
     replica.work.flow.departure.pace.forget(list(replica.work.followers.accounts))
     try:
@@ -67,6 +67,12 @@ async def running(replica: Replica) -> AsyncIterator[None]:
         for loop in loops:
             loop.cancel()
         await asyncio.wait(loops)
+
+
+def _at_work(replica: Replica) -> bool:
+    """Tell whether what comes from now on was not there before the shards were taken."""
+    shards = replica.shards
+    return shards.settled and replica.reconciliation.rereading.knows(shards.epochs)
 
 
 @asynccontextmanager

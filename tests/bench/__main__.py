@@ -30,6 +30,7 @@ SECTIONS: dict[str, Callable[[Bench], Awaitable[None]]] = {
 }
 _ROUNDS, _ROUNDS_QUICK = 7, 3
 _WIDTH = 160
+_INTERRUPTED = 130
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -51,6 +52,8 @@ def main(words: Sequence[str] | None = None) -> int:
         except (Problem, Broken, WorkerFailed) as error:
             screen.say(f"✗ {error}")
             return 1
+        except KeyboardInterrupt:
+            return _INTERRUPTED
     result.write(arguments.out)
     result.show(_console())
     return 0 if result.fine else 1
@@ -58,9 +61,14 @@ def main(words: Sequence[str] | None = None) -> int:
 
 async def _measured(product: Product, options: Options, sections: Sequence[str]) -> report.Result:
     async with opened_bench(product, options) as bench:
-        for name in sections:
-            await SECTIONS[name](bench)
-        return report.result_of(bench, sections)
+        broken = None
+        try:
+            for name in sections:
+                await SECTIONS[name](bench)
+        except (Broken, WorkerFailed) as error:
+            # What was measured until then may say why.
+            broken = str(error)
+        return report.result_of(bench, sections, broken)
 
 
 async def _profiled(product: Product, options: Options, console: Console) -> int:

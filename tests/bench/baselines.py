@@ -6,6 +6,7 @@ No hop, no database, no rules: each begins with its first request, which flatter
 import asyncio
 import sys
 import time
+import uuid
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -63,7 +64,7 @@ async def main(url: str) -> None:
 
     async def answer(question: dict[str, Any]) -> Any:
         n = question["n"]
-        heads = orders.heads(question["account_ids"][:n])
+        heads = orders.heads([str(uuid.uuid4()) for _ in range(n)])
         wanted = list(zip(heads, orders.bodies(orders.tags(n)), strict=True))
         work: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "sequential": lambda: _in_a_thread(sequential, url, wanted),

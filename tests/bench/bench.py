@@ -1,23 +1,28 @@
 """What every section of the bench works with: product, workers, crowds, figures, progress."""
 
 import asyncio
+import time
+import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 import asyncpg
 import httpx
+from aiokafka import AIOKafkaProducer
 from redis.asyncio import Redis
 
 from tests.bench.crowd import Crowd, Group
+from tests.bench.feed import Feed
 from tests.bench.figures import Figures, first, last
 from tests.bench.meter import Meter, Shot
-from tests.bench.stack import Product, write_settings
+from tests.bench.stack import PARTITIONS, Product, write_settings
 from tests.bench.worker import Worker
 
 SIZES = (10, 100, 1000)
 BROKER_MS = (5, 60)
 LARGEST = max(SIZES)
+_LINE_EVERY_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,16 +57,19 @@ class Bench:
     figures: Figures = field(default_factory=Figures)
     checked: set[str] = field(default_factory=set)
     _step: str = ""
+    _noted_at: float = 0.0
 
     def begin(self, step: str) -> None:
         self._step = step
         self.product.stack.screen.begin(step)
 
     def note(self, note: str) -> None:
-        screen = self.product.stack.screen
+        """Show progress; without a terminal a line now and then."""
+        screen, now = self.product.stack.screen, time.monotonic()
         if screen.console.is_terminal:
             screen.note(self._step, note)
-        else:
+        elif now - self._noted_at > _LINE_EVERY_S:
+            self._noted_at = now
             screen.say(f"  {self._step}: {note}")
 
     def end(self, note: str = "") -> None:
@@ -133,11 +141,19 @@ async def opened_bench(product: Product, options: Options) -> AsyncIterator[Benc
                 trust_env=False,
             )
         )
-        workers = await _workers(product, groups[LARGEST].account_ids, stack)
+        producer = AIOKafkaProducer(
+            bootstrap_servers=product.addresses.kafka_bootstrap_servers, acks="all", linger_ms=5
+        )
+        await producer.start()
+        stack.push_async_callback(producer.stop)
+        # Floors and baselines trade in accounts of their own: the product must not meet them.
+        workers = await _workers(product, [str(uuid.uuid4()) for _ in range(LARGEST)], stack)
         yield Bench(
             options=options,
             product=product,
-            meter=Meter(broker=workers[0], pool=pool, signal=signal),
+            meter=Meter(
+                broker=workers[0], pool=pool, signal=signal, feed=Feed(producer, PARTITIONS)
+            ),
             crowd=crowd,
             pool=pool,
             floor=workers[1],

@@ -37,7 +37,7 @@ class Tape:
     """What arrived: since the last reset in `arrivals`, since the start in `tags` and `book`."""
 
     delay_s: float = 0.005
-    arrivals: list[tuple[bytes, bytes, int]] = field(default_factory=list)
+    arrivals: list[tuple[bytes, bytes, int, int]] = field(default_factory=list)
     tags: set[bytes] = field(default_factory=set)
     doubled: list[bytes] = field(default_factory=list)
     book: defaultdict[bytes, list[tuple[int, bytes]]] = field(
@@ -54,11 +54,11 @@ class Tape:
         if account is None or tag is None:
             return _plain(400, {"s": "error", "code": -50, "message": "no account or no tag"})
         name, who = tag[1], account[1]
-        self.arrivals.append((name, who, at_ns))
+        self.last_order += 1
+        self.arrivals.append((name, who, at_ns, self.last_order))
         if name in self.tags:
             self.doubled.append(name)
         self.tags.add(name)
-        self.last_order += 1
         self.book[who].append((self.last_order, body))
         if len(self.arrivals) == self.wanted:
             self.reached.set()
@@ -113,29 +113,59 @@ class Line(asyncio.Protocol):
 
 
 def _read(tape: Tape, head: bytes) -> bytes:
-    """Answer a question about an account: its orders all open, its positions none."""
+    """Answer a question about an account: every order was filled at its price at once."""
     account = _ACCOUNT.search(head)
     path = head.split(b" ", 2)[1].partition(b"?")[0].rpartition(b"/")[2]
-    rows = [_row(n, body) for n, body in tape.book.get(account[1], [])] if account else []
+    taken = tape.book.get(account[1], []) if account else []
+    orders = [(f"{number:016d}", orjson.loads(body)) for number, body in taken]
     answers: dict[bytes, dict[str, Any]] = {
-        b"orders": {"orderBook": rows},
-        b"tradebook": {"tradeBook": []},
-        b"positions": {"netPositions": [], "overall": {}},
+        b"orders": {"orderBook": [_order(id_, order) for id_, order in orders]},
+        b"tradebook": {"tradeBook": [_trade(id_, order) for id_, order in orders]},
+        b"positions": {"netPositions": _positions([order for _, order in orders]), "overall": {}},
         b"holdings": {"holdings": [], "overall": {}},
     }
     return _plain(200, {"s": "ok", "code": 200, "message": "", **answers.get(path, {})})
 
 
-def _row(number: int, body: bytes) -> dict[str, Any]:
-    order = orjson.loads(body)
+def _order(order_id: str, order: dict[str, Any]) -> dict[str, Any]:
     return {
         **order,
-        "id": f"{number:016d}",
-        "status": 6,
-        "filledQty": 0,
-        "remainingQuantity": order["qty"],
+        "id": order_id,
+        "status": 2,
+        "filledQty": order["qty"],
+        "remainingQuantity": 0,
+        "tradedPrice": order["limitPrice"],
         "orderTag": f"1:{order['orderTag']}",
     }
+
+
+def _trade(order_id: str, order: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "orderNumber": order_id,
+        "tradeNumber": f"{order_id}-1",
+        "symbol": order["symbol"],
+        "side": order["side"],
+        "productType": order["productType"],
+        "tradedQty": order["qty"],
+        "tradePrice": order["limitPrice"],
+        "orderTag": f"1:{order['orderTag']}",
+    }
+
+
+def _positions(orders: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Add up: all orders of the bench buy one share on one product."""
+    if not orders:
+        return []
+    return [
+        {
+            "symbol": orders[0]["symbol"],
+            "productType": orders[0]["productType"],
+            "netQty": sum(order["qty"] for order in orders),
+            "side": 1,
+            "netAvg": orders[0]["limitPrice"],
+            "ltp": orders[0]["limitPrice"],
+        }
+    ]
 
 
 def _plain(status: int, answer: dict[str, Any]) -> bytes:
@@ -163,7 +193,9 @@ class Desk:
             case "count":
                 return len(tape.arrivals)
             case "tape":
-                return [[tag.decode(), who.decode(), ns] for tag, who, ns in tape.arrivals]
+                return [
+                    [tag.decode(), who.decode(), ns, id_] for tag, who, ns, id_ in tape.arrivals
+                ]
             case "tags":
                 return {
                     "all": [tag.decode() for tag in tape.tags],

@@ -20,6 +20,7 @@ from libs.runtime.identity import API_KEY_PREFIX, token_hash
 from libs.runtime.internal_client import session_place
 from libs.runtime.vault import KeyRing
 from libs.trading.accounts import Environment
+from libs.trading.calendar import trading_day
 from services.auth.copies import Copies
 from services.auth.credentials import Sealed, StoredSession
 from tests.bench.orders import APP_ID, access_token
@@ -80,6 +81,7 @@ class Crowd:
         await self._users(users, "follower")
         await self._accounts(accounts, users)
         await self._follows(strategy_id, master_id, accounts, users)
+        await self._begin_day(accounts)
         await self._sessions(accounts)
         return Group(strategy_id=strategy_id, account_ids=tuple(accounts))
 
@@ -145,6 +147,16 @@ class Crowd:
                 (uuid.uuid4(), strategy_id, master_id, user, account, BROKER, "MULTIPLIER", 1, 0)
                 for account, user in zip(account_ids, user_ids, strict=True)
             ],
+        )
+
+    async def _begin_day(self, account_ids: Sequence[str]) -> None:
+        """Say that the day's first books were read: executors spread that over many minutes."""
+        await self.owner.execute(
+            """INSERT INTO executor.account_days (account_id, day, book_read_at, carried_at)
+            SELECT account_id, $2, clock_timestamp(), clock_timestamp()
+            FROM unnest($1::uuid[]) AS account_id""",
+            account_ids,
+            trading_day(datetime.now(UTC)),
         )
 
     async def _sessions(self, account_ids: Sequence[str]) -> None:

@@ -79,11 +79,8 @@ async def _best_concurrency(bench: Bench, broker_ms: int) -> int:
 
 
 async def _baselines(bench: Bench) -> None:
-    account_ids = bench.groups[LARGEST].account_ids
     for op in _BASELINES:
-        shot = await bench.meter.client(
-            bench.baselines, op, LARGEST, _BASELINE_BROKER_MS, account_ids=account_ids
-        )
+        shot = await bench.meter.client(bench.baselines, op, LARGEST, _BASELINE_BROKER_MS)
         bench.keep(op, LARGEST, _BASELINE_BROKER_MS, shot)
         await bench.quiet(0)
 

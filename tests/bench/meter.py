@@ -12,6 +12,7 @@ import asyncpg
 import httpx
 
 from tests.bench.crowd import Group
+from tests.bench.feed import Feed
 from tests.bench.orders import INSTRUMENT, PRICE, QUANTITY
 from tests.bench.worker import Worker
 
@@ -19,6 +20,7 @@ from tests.bench.worker import Worker
 REST_S = 1.25
 _ARRIVE_S = 30.0
 _SETTLE_S = 20.0
+_FILL_S = 0.004
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -31,6 +33,10 @@ SELECT count(*) AS orders,
     min(sent_at) - min(accepted_at) AS committed_first,
     max(sent_at) - min(accepted_at) AS committed_last
 FROM executor.orders WHERE signal_id = $1
+"""
+
+_UNFILLED = """
+SELECT count(*) FROM executor.orders WHERE client_order_id = ANY($1) AND state <> 'FILLED'
 """
 
 
@@ -54,6 +60,7 @@ class Meter:
     broker: Worker
     pool: asyncpg.Pool
     signal: httpx.AsyncClient
+    feed: Feed
     doubled: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     _used_at: dict[str, float] = field(default_factory=dict)
@@ -97,6 +104,7 @@ class Meter:
         self._judge(group, tape, accepted["signal_id"])
         if not arrived:
             raise Broken(f"no order of signal {accepted['signal_id']} reached the broker")
+        await self.fill(tape)
         return Shot(
             first_ms=(tape[0][2] - accepted_ns) / 1e6,
             last_ms=(tape[-1][2] - accepted_ns) / 1e6,
@@ -121,6 +129,16 @@ class Meter:
                 if name != "began_ns"
             },
         )
+
+    async def fill(self, tape: list[list[Any]]) -> None:
+        """Let what arrived be filled, and wait until the ledger says so."""
+        await self.feed.fill(tape)
+        tags = [tag for tag, _, _, _ in tape]
+        deadline = time.monotonic() + max(_SETTLE_S, len(tags) * _FILL_S)
+        while left := await self.pool.fetchval(_UNFILLED, tags):
+            if time.monotonic() > deadline:
+                raise Broken(f"{left} of {len(tags)} orders do not stand as filled in the ledger")
+            await asyncio.sleep(0.05 + len(tags) / 50_000)
 
     async def rest(self, group: Group) -> None:
         wait_s = self._used_at.get(group.strategy_id, 0) + REST_S - time.monotonic()
@@ -159,7 +177,7 @@ class Meter:
 
     def _judge(self, group: Group, tape: list[list[Any]], signal_id: str) -> None:
         """Count by account at the broker: exactly one order each."""
-        seen = Counter(who for _, who, _ in tape)
+        seen = Counter(who for _, who, _, _ in tape)
         wanted = {account_id.replace("-", "") for account_id in group.account_ids}
         self.doubled += [f"signal {signal_id}, account {w}" for w, n in seen.items() if n > 1]
         self.lost += [f"signal {signal_id}, account {who}" for who in wanted - seen.keys()]

@@ -8,7 +8,7 @@ publishes them again.
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import asyncpg
 
@@ -76,22 +76,26 @@ TRUNCATE bench.old_accounts;
 
 
 async def order_tables(database: asyncpg.Pool | asyncpg.Connection) -> list[str]:
-    """Name the tables that grow with orders: those that know an order_id."""
+    """Name the tables that grow with orders: those that know an order_id, and their proofs."""
     rows = await database.fetch(
-        """SELECT format('executor.%I', c.table_name) AS name
+        """SELECT DISTINCT format('executor.%I', t.table_name) AS name
         FROM information_schema.columns c
         JOIN information_schema.tables t USING (table_schema, table_name)
-        WHERE c.table_schema = 'executor' AND c.column_name = 'order_id'
-            AND t.table_type = 'BASE TABLE' ORDER BY 1"""
+        WHERE c.table_schema = 'executor' AND t.table_type = 'BASE TABLE'
+            AND (c.column_name = 'order_id' OR t.table_name IN ('history_links', 'day_seals'))
+        ORDER BY 1"""
     )
     return [row["name"] for row in rows]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OldOrders:
+    """Executors must not run meanwhile: for a while the tables have no index but their keys."""
+
     dsn: str
     account_ids: Sequence[str]
     strategy_id: str
+    dropped: list[str] = field(default_factory=list)
 
     async def prepare(self) -> None:
         connection = await self._connect()
@@ -114,6 +118,9 @@ class OldOrders:
         connection = await self._connect()
         try:
             statements = [await _statement(connection, table) for table in _TABLES]
+            await connection.execute("ALTER SYSTEM SET max_wal_size = '16GB'")
+            await connection.execute("SELECT pg_reload_conf()")
+            self.dropped += await _drop_indexes(connection)
         finally:
             await connection.close()
         starts = iter(range(0, rows, _SLICE))
@@ -141,11 +148,16 @@ class OldOrders:
                 yield size
 
     async def tidy(self) -> None:
-        """Leave the tables as a database that has rested: vacuumed, analysed, written out."""
+        """Build the indexes again and leave a database that has rested: vacuumed, written out."""
         connection = await self._connect()
         try:
+            await connection.execute("SET maintenance_work_mem = '1GB'")
+            for definition in self.dropped:
+                await connection.execute(definition, timeout=_TIMEOUT_S)
             for table in await order_tables(connection):
                 await connection.execute(f"VACUUM ANALYZE {table}", timeout=_TIMEOUT_S)
+            await connection.execute("ALTER SYSTEM RESET max_wal_size")
+            await connection.execute("SELECT pg_reload_conf()")
             await connection.execute("CHECKPOINT", timeout=_TIMEOUT_S)
         finally:
             await connection.close()
@@ -169,6 +181,27 @@ class OldOrders:
             self.dsn,
             server_settings={"session_replication_role": "replica", "synchronous_commit": "off"},
         )
+
+
+async def _drop_indexes(connection: asyncpg.Connection) -> list[str]:
+    """Drop every index that is no primary key; return what makes them again."""
+    rows = await connection.fetch(
+        """SELECT i.indrelid::regclass::text AS of, i.indexrelid::regclass::text AS index,
+            c.conname AS unique,
+            pg_get_constraintdef(c.oid) AS rule, pg_get_indexdef(i.indexrelid) AS definition
+        FROM pg_index i LEFT JOIN pg_constraint c ON c.conindid = i.indexrelid
+        WHERE i.indrelid::regclass::text = ANY($1::text[]) AND NOT i.indisprimary""",
+        [f"executor.{table}" for table in _TABLES],
+    )
+    made = []
+    for row in rows:
+        if row["unique"] is None:
+            await connection.execute(f"DROP INDEX {row['index']}")
+            made.append(row["definition"])
+        else:
+            await connection.execute(f"ALTER TABLE {row['of']} DROP CONSTRAINT {row['unique']}")
+            made.append(f"ALTER TABLE {row['of']} ADD CONSTRAINT {row['unique']} {row['rule']}")
+    return made
 
 
 async def _statement(connection: asyncpg.Connection, table: str) -> str:

@@ -27,7 +27,7 @@ _WRONG_SHOWN = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """One run. `fine` says that no order was lost or doubled; no timing is part of it."""
+    """One run. `fine` says that no order was lost or doubled and that nothing broke."""
 
     machine: Mapping[str, Any]
     options: Mapping[str, Any]
@@ -38,10 +38,11 @@ class Result:
     doubled: Sequence[str]
     lost: Sequence[str]
     orders: int
+    broken: str | None
 
     @property
     def fine(self) -> bool:
-        return not self.doubled and not self.lost
+        return not self.doubled and not self.lost and self.broken is None
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -55,6 +56,7 @@ class Result:
             "orders": self.orders,
             "doubled": len(self.doubled),
             "lost": len(self.lost),
+            "broken": self.broken,
         }
 
     def write(self, file: Path) -> None:
@@ -68,6 +70,8 @@ class Result:
         console.print(_targets_table(self.targets))
         for line in [*self.doubled, *self.lost][:_WRONG_SHOWN]:
             console.print(f"✗ {line}", markup=False)
+        if self.broken is not None:
+            console.print(f"✗ broken off: {self.broken}", markup=False)
         console.print(
             f"{self.orders} orders, doubled: {len(self.doubled)}, lost: {len(self.lost)}; "
             f"{self.machine['cores']} cores, load at the end {self.machine['load']}, "
@@ -75,7 +79,7 @@ class Result:
         )
 
 
-def result_of(bench: Bench, sections: Sequence[str]) -> Result:
+def result_of(bench: Bench, sections: Sequence[str], broken: str | None) -> Result:
     options = bench.options
     return Result(
         machine=machine(),
@@ -94,6 +98,7 @@ def result_of(bench: Bench, sections: Sequence[str]) -> Result:
         doubled=bench.meter.doubled,
         lost=bench.meter.lost,
         orders=len(bench.checked),
+        broken=broken,
     )
 
 

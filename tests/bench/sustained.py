@@ -1,6 +1,5 @@
 """Orders per second over a minute, and what each order costs in CPU time, process by process."""
 
-import asyncio
 import time
 from typing import Any
 
@@ -18,9 +17,6 @@ _REST_S = 0.3
 _WAIT_S = 60.0
 # The first seconds fill the pipes and do not count.
 _RAMP = 0.1
-_UNSETTLED = """
-SELECT count(*) FROM executor.orders WHERE state IN ('PLANNED', 'HELD', 'SENDING', 'UNKNOWN')
-"""
 
 
 async def sustained(bench: Bench) -> None:
@@ -51,7 +47,8 @@ async def sustained(bench: Bench) -> None:
         ("main_thread", "other_threads"), threads_before, threads_after, strict=True
     ):
         bench.figures.add(f"cpu_us_per_order_executor_{name}", (now - was) / orders * 1e6)
-    await _all_settled(bench)
+    bench.note("the load has ended, everything is filled")
+    await bench.meter.fill(tape)
     await bench.check()
     bench.end(f"{bench.figures.median('sustained_orders_per_s') or 0:.0f} orders/s")
 
@@ -75,17 +72,8 @@ async def _keep_busy(bench: Bench, groups: list[Group], seconds: float) -> int:
 def _note(bench: Bench, tape: list[list[Any]], began_ns: int, seconds: float) -> None:
     """Count what arrived between the ramp and the last signal, second by second for the spread."""
     counts: dict[int, int] = {}
-    for _, _, at_ns in tape:
+    for _, _, at_ns, _ in tape:
         second = int((at_ns - began_ns) / 1e9)
         counts[second] = counts.get(second, 0) + 1
     for second in range(max(1, round(seconds * _RAMP)), int(seconds)):
         bench.figures.add("sustained_orders_per_s", counts.get(second, 0))
-
-
-async def _all_settled(bench: Bench) -> None:
-    """Wait until every outcome is written: the next section shall start from rest."""
-    deadline = time.monotonic() + _WAIT_S
-    while await bench.pool.fetchval(_UNSETTLED):
-        if time.monotonic() > deadline:
-            raise Broken("orders are not settled a minute after the load has ended")
-        await asyncio.sleep(0.5)

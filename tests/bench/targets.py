@@ -66,11 +66,22 @@ _RATIOS: Mapping[str, tuple[str, str]] = {
 
 
 def ratios_of(figures: Figures) -> Mapping[str, float]:
-    return {
+    ratios = {
         name: round(ratio, 3)
         for name, (above, below) in _RATIOS.items()
         if (ratio := figures.ratio(above, below)) is not None
     }
+    # These pairs are minutes apart: each beside the floor of its own minutes says whether the
+    # machine changed in between.
+    for name in ("ledger_5m_to_empty", "other_masters_followers"):
+        pair = [side.partition("_last_of")[0] for side in _RATIOS[name]]
+        above, below = (
+            figures.ratio(last(who, LARGEST, 5), last(f"floor_beside_{who}", LARGEST, 5))
+            for who in pair
+        )
+        if above is not None and below is not None:
+            ratios[f"{name}_beside_floor"] = round(above / below, 3)
+    return ratios
 
 
 def ratio_spreads_of(figures: Figures) -> Mapping[str, tuple[float, float]]:

@@ -58,10 +58,20 @@ async def _linked_by_operator(scene: Scene, signal_id: str, account_id: str) -> 
     ours = orders[account_id]
     entries = await world.simulator.entries(scene.cursor)
     (there,) = [e["order_id"] for e in entries if e["kind"] == "order" and e["tag"] == ours.tag]
-    operator = world.crowd.operators[0]
-    async with Visitor(world.stack.address, operator.cookie) as visitor:
-        body = {"broker_order_id": there, "reason": "the broker's journal shows our tag on it"}
-        await visitor.call("POST", f"/attention/{ours.order_id}/link", body)
+    body = {
+        "decision": "LINK",
+        "broker_order_id": there,
+        "version": ours.version,
+        "reason": "the broker's journal shows our tag on it",
+    }
+    first, second = world.crowd.operators
+    async with Visitor(world.stack.address, first.cookie) as visitor:
+        path = f"/attention/{ours.order_id}/decisions"
+        decision = await visitor.call("POST", path, body)
+    if decision["state"] == "PROPOSED":
+        async with Visitor(world.stack.address, second.cookie) as visitor:
+            path = f"/attention/decisions/{decision['decision_id']}/confirm"
+            await visitor.call("POST", path)
 
     async def linked() -> bool:
         found = await world.ledger.orders([signal_id])

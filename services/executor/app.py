@@ -82,7 +82,9 @@ async def _start(app: FastAPI, settings: ExecutorSettings, stack: AsyncExitStack
     relay = OutboxRelay(pool, "executor", publisher)
     alarms = Alarms(pool, "executor", relay, notice_message)
     replica = build_replica(settings, pool, source, gateways, partitions, alarms)
-    history = HistoryPublisher(pool, publisher, settings.broker, replica.shards.mine)
+    history = HistoryPublisher(
+        pool, publisher, settings.broker, replica.shards.mine, replica.ledger.rush
+    )
     replica.ledger.on_change += [history.wake, relay.wake]
     subscribe(bus, settings.broker, replica.shards, replica.work.plan)
 

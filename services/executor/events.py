@@ -16,6 +16,7 @@ from libs.contracts import codec, topics
 from libs.runtime.outbox import BusUnavailable, NotPublishable, OutboxMessage, Publishes
 from libs.runtime.postgres import UNREACHABLE
 from services.executor.repository import changed_of
+from services.executor.rush import Rush
 
 log = structlog.get_logger()
 
@@ -59,6 +60,7 @@ class HistoryPublisher:
     publisher: Publishes
     broker: str
     shards: Callable[[], Sequence[int]]
+    rush: Rush = field(default_factory=Rush)
     poll_s: float = 1.0
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -72,6 +74,7 @@ class HistoryPublisher:
             try:
                 self._woken.clear()
                 for shard in self.shards():
+                    await self.rush.over()
                     await self.publish_shard(shard)
                 failures = 0
             except (BusUnavailable, NotPublishable, asyncpg.PostgresError, *UNREACHABLE) as error:

@@ -1,12 +1,11 @@
 """The ledger as the flow sees it: plan, claim, record, sweep, each one short transaction.
 
-What a broker said is written in batches, within `BATCH_S` of the first word. A batch that Postgres
-refuses for the moment is kept and tried again: nothing that was said is lost while we live, and
-what dies with us is read again from the broker's book.
+What a broker said is written in batches, soon after the first word but not amid a fan-out. A batch
+that Postgres refuses for the moment is kept and tried again: nothing that was said is lost while
+we live, and what dies with us is read again from the broker's book.
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -28,14 +27,13 @@ from services.executor.dead_letters import DeadLetters
 from services.executor.planning import PlanningPage
 from services.executor.recording import POISON, Moved, Recorder
 from services.executor.rows import Claim, Due, Holding, PlannedOrder, Word
+from services.executor.rush import Rush
 from services.executor.statements import HISTORY_OF_MOVED
 from services.executor.sweeping import Sweeper
 
 log = structlog.get_logger()
 
 BATCH_S = 0.02
-# Outcomes wait that long for a fan-out to end: what dies with us is read from the book.
-_BATCH_MAX_S = 0.2
 WORDS_MAX = 20_000
 
 _FINISH_COMMAND = """
@@ -68,9 +66,9 @@ class PostgresLedger:
     breaches: Breaches
     holding: Callable[[], Holding]
     notices_of: Callable[[Sequence[Moved]], Sequence[OutboxMessage]]
+    rush: Rush = field(default_factory=Rush)
     on_change: list[Callable[[], None]] = field(default_factory=list)
     _words: list[Word] = field(default_factory=list)
-    _chunk_at: float = 0.0
     _spoken: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def births(
@@ -81,9 +79,9 @@ class PostgresLedger:
         ready: Ready,
     ) -> AsyncIterator[Born]:
         """Write new orders in chunks, each durable when it is yielded; note the signal last."""
-        self._chunk_at = time.monotonic()
+        self.rush.chunk()
         async for born in self.new.in_chunks(self.pool, signal, orders, shards, ready):
-            self._chunk_at = time.monotonic()
+            self.rush.chunk()
             self._changed()
             yield born
 
@@ -162,10 +160,8 @@ class PostgresLedger:
         while True:
             await self._spoken.wait()
             await asyncio.sleep(BATCH_S)
-            # What is written now costs the orders that are still to leave.
-            wait_until = time.monotonic() + _BATCH_MAX_S
-            while self._chunk_at + BATCH_S > time.monotonic() < wait_until:  # noqa: ASYNC110
-                await asyncio.sleep(BATCH_S)
+            # What dies with us in between is read from the broker's book.
+            await self.rush.over()
             await self.flush()
 
     async def flush(self) -> None:

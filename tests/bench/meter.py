@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -101,7 +102,9 @@ class Meter:
         accepted_ns = _nanoseconds(accepted["accepted_at"]) - offset_ns
         stages = await self._settled(accepted["signal_id"], group)
         tape = await self.broker.ask("tape")
-        self._judge(group, tape, accepted["signal_id"])
+        doubled, lost = judge(group, tape, accepted["signal_id"])
+        self.doubled += doubled
+        self.lost += lost
         if not arrived:
             raise Broken(f"no order of signal {accepted['signal_id']} reached the broker")
         await self.fill(tape)
@@ -175,13 +178,17 @@ class Meter:
             if row is not None and row[name] is not None
         }
 
-    def _judge(self, group: Group, tape: list[list[Any]], signal_id: str) -> None:
-        """Count by account at the broker: exactly one order each."""
-        seen = Counter(who for _, who, _, _ in tape)
-        wanted = {account_id.replace("-", "") for account_id in group.account_ids}
-        self.doubled += [f"signal {signal_id}, account {w}" for w, n in seen.items() if n > 1]
-        self.lost += [f"signal {signal_id}, account {who}" for who in wanted - seen.keys()]
-        self.doubled += [f"signal {signal_id}, stranger {who}" for who in seen.keys() - wanted]
+
+def judge(
+    group: Group, tape: Sequence[Sequence[Any]], signal_id: str
+) -> tuple[list[str], list[str]]:
+    """Count by account at the broker, exactly one order each; return doubled and lost."""
+    seen = Counter(who for _, who, _, _ in tape)
+    wanted = {account_id.replace("-", "") for account_id in group.account_ids}
+    doubled = [f"signal {signal_id}, account {who}" for who, n in seen.items() if n > 1]
+    doubled += [f"signal {signal_id}, stranger {who}" for who in seen.keys() - wanted]
+    lost = [f"signal {signal_id}, account {who}" for who in wanted - seen.keys()]
+    return doubled, lost
 
 
 def _nanoseconds(instant: str) -> int:

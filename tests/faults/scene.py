@@ -316,7 +316,12 @@ async def open_scene(
         )
     await asyncio.gather(*(follow(world, member, strategy_id) for member in followers))
     clients = {f.account_id: f.client_id for f in followers}
-    names = sorted(name for name in world.prices if name.startswith("NSE:"))
+    # Whole rupees are a fine enough limit for these, and a few shares are no fortune.
+    names = sorted(
+        name
+        for name, price in world.prices.items()
+        if name.startswith("NSE:") and 300 < Decimal(price) < 3000
+    )
     first = number * 3 % len(names)
     secrets.begin()
     return Scene(

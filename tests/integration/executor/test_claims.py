@@ -3,14 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import asyncpg
 import pytest
 
+from libs.trading.market import RequestKind
 from libs.trading.signals import Signal
 from services.executor.births import Born
 from services.executor.replica import Replica
 from services.executor.rows import Claim, Due, PlannedOrder
+from tests.integration.executor.conftest import running
 from tests.integration.executor.world import World, an_id, partitions
 
 KILL = "INSERT INTO executor.kill_switches (scope, reason, changed_by) VALUES ('PLATFORM', 'd', $1)"
@@ -113,6 +116,30 @@ async def test_what_may_be_at_the_broker_is_never_claimed_again(
     await world.owner.execute("UPDATE executor.orders SET state = $1", state)
 
     assert await claimed(world, waiting) == []
+
+
+@pytest.mark.parametrize("state", ["UNKNOWN", "SENDING", "NOT_PLACED", "NEEDS_ATTENTION", "OPEN"])
+async def test_an_exit_that_may_be_at_the_broker_is_never_claimed_again(
+    world: World, waiting: Due, state: str
+) -> None:
+    # No doubt about another order holds an exit back: its own state has to.
+    await world.owner.execute("UPDATE executor.orders SET action = 'EXIT', state = $1", state)
+    leaving = replace(waiting.leaving, kind=RequestKind.EXIT)
+
+    assert await claimed(world, replace(waiting, leaving=leaving)) == []
+
+
+async def test_what_is_claimed_is_durable_before_the_broker_hears_of_it(world: World) -> None:
+    follower = await world.a_follower()
+    world.sessions.missing.add(follower.account_id)
+    async with running(world.replica):
+        await world.emit_and_hear()
+        await world.until("HELD/SESSION")
+        world.sessions.missing.clear()
+        world.replica.work.sessions.want([follower.account_id])
+        await world.until("ACKED", within_s=15)
+
+    assert world.broker.seen == ["SENDING"]
 
 
 async def test_an_entry_beside_a_doubt_in_the_same_instrument_is_not_claimed(

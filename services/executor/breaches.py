@@ -4,7 +4,7 @@ A broker that blocks an account for the day does so after a few such refusals, t
 after three. We stop the account's entries after two, so that its exits are never blocked.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -53,7 +53,9 @@ class Breaches:
                 )
         self._today[account_id] = (row["day"], row["used"])
 
-    def closes_entries(self, account_id: str, now: datetime) -> bool:
-        """Tell whether this account gets no entries any more on the Indian date of `now`."""
+    def closes_entries(self, account_id: str, now: Callable[[], datetime]) -> bool:
+        """Tell whether this account gets no entries any more on the Indian date of `now()`."""
         known = self._today.get(account_id)
-        return known is not None and known[1] >= CLOSED_AFTER and known[0] == trading_day(now)
+        if known is None or known[1] < CLOSED_AFTER:
+            return False
+        return known[0] == trading_day(now())

@@ -14,7 +14,13 @@ import asyncpg
 from libs.trading.orders import OrderIntent, OrderTerms, OrderType, Product, Side, Validity
 from libs.trading.reasons import HOLD_SENTENCES, SKIP_SENTENCES, HoldReason, SkipReason
 from services.executor.rows import WRITE_WITHIN_S, Claim, Due, Holding
-from services.executor.statements import ENTRY_STOP, HISTORY_OF_MOVED, IN_DOUBT, lease_held
+from services.executor.statements import (
+    ENTRY_STOP,
+    HISTORY_OF_MOVED,
+    IN_DOUBT,
+    MASTER_CANCELLED,
+    lease_held,
+)
 
 
 def _claim_orders(condition: str) -> str:
@@ -28,7 +34,7 @@ WITH moved AS (
     FROM unnest($1::uuid[], $2::int[]) AS due (order_id, version)
     WHERE o.order_id = due.order_id AND o.version = due.version
         AND o.state IN ('PLANNED', 'HELD') AND o.expires_at > clock_timestamp()
-        AND {lease_held("$3", "$4", "$5")} AND {condition}
+        AND {lease_held("$3", "$4", "$5")} AND NOT {MASTER_CANCELLED} AND {condition}
     RETURNING o.*
 ), history AS ({HISTORY_OF_MOVED})
 SELECT order_id, version, user_id, client_order_id, account_id, instrument, side, product,
@@ -45,6 +51,7 @@ _SKIP_STOPPED = f"""
 WITH why AS (
     SELECT o.order_id, o.version, coalesce(
         CASE WHEN o.expires_at <= clock_timestamp() THEN 'EXPIRED' END,
+        CASE WHEN {MASTER_CANCELLED} THEN 'MASTER_CANCELLED' END,
         CASE WHEN o.action = 'PLACE' THEN ({ENTRY_STOP}) END) AS reason
     FROM executor.orders o
     JOIN unnest($1::uuid[], $2::int[]) AS due (order_id, version) USING (order_id, version)

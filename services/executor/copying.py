@@ -10,7 +10,7 @@ from libs.trading.signals import Signal, SignalAction
 from libs.trading.states import SENDABLE, TERMINAL
 from services.executor.births import Born, Ready
 from services.executor.fanout import Fanout, Opened, request_hash
-from services.executor.followers import Followers
+from services.executor.followers import Followers, ShardsLost
 from services.executor.planning import PlacedOrder
 from services.executor.rows import PlannedOrder
 
@@ -63,6 +63,9 @@ async def copy(
 
     `ready` says whose order may leave at once.
     """
+    if not followers.holds(shards):
+        # Without followers in memory the signal would be noted as planned for nobody.
+        raise ShardsLost(f"shards {shards} of signal {signal.signal_id}")
     follows = [follow for shard in shards for follow in followers.following(signal, shard)]
     if signal.action is SignalAction.PLACE:
         orders = fanout.entries(signal, follows, followers.accounts)

@@ -7,7 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from libs.brokers.errors import (
     AnswerUnreadable,
@@ -30,6 +30,7 @@ from services.executor.watching import Recently
 
 _SESSION_WAIT = timedelta(seconds=1)
 _CLOCK_WAIT = timedelta(seconds=2)
+_ANSWER_LASTS_S = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,9 @@ class Departure:
     new_breaker: Callable[[], Breaker]
     breakers: defaultdict[Environment, Breaker] = field(init=False)
     unreadable: Recently = field(default_factory=Recently)
+    _question: object = None
+    _answer: Hold | Skip | None = None
+    _answer_until: float = 0.0
 
     def __post_init__(self) -> None:
         self.breakers = defaultdict(self.new_breaker)
@@ -63,6 +67,34 @@ class Departure:
 
     def obstacle(self, leaving: Leaving) -> Hold | Skip | Wait | None:
         """Say what stands in the way; None counts the request as gone."""
+        at = time.monotonic()
+        if (common := self._common(leaving, at)) is not None:
+            return common
+        if leaving.kind is RequestKind.ENTRY and self.breaches.closes_entries(
+            leaving.account_id, self.clock.now
+        ):
+            return Skip(reason=SkipReason.RATE_DAY_BLOCK)
+        if self.sessions.get(leaving.account_id) is None:
+            self.sessions.want([leaving.account_id])
+            return Hold(reason=HoldReason.SESSION, until=self.clock.now() + _SESSION_WAIT)
+        return self._broker_away(leaving, at) or self._too_fast(leaving, at)
+
+    def _common(self, leaving: Leaving, at: float) -> Hold | Skip | None:
+        """Ask market and clock. A thousand followers of one signal get one answer."""
+        question = (
+            leaving.environment,
+            leaving.instrument,
+            leaving.kind,
+            leaving.order_type,
+            leaving.validity,
+            leaving.expires_at,
+        )
+        if question != self._question or at > self._answer_until:
+            self._question, self._answer_until = question, at + _ANSWER_LASTS_S
+            self._answer = self._ask(leaving)
+        return self._answer
+
+    def _ask(self, leaving: Leaving) -> Hold | Skip | None:
         now = self.clock.now()
         closed = self.market.ask(
             leaving.instrument,
@@ -71,17 +103,9 @@ class Departure:
             now=now,
             expires_at=leaving.expires_at,
         )
-        if closed is not None:
-            return closed
-        entry = leaving.kind is RequestKind.ENTRY
-        if entry and not self.clock.entries_allowed:
+        if closed is None and leaving.kind is RequestKind.ENTRY and not self.clock.entries_allowed:
             return Hold(reason=HoldReason.CLOCK, until=now + _CLOCK_WAIT)
-        if entry and self.breaches.closes_entries(leaving.account_id, now):
-            return Skip(reason=SkipReason.RATE_DAY_BLOCK)
-        if self.sessions.get(leaving.account_id) is None:
-            self.sessions.want([leaving.account_id])
-            return Hold(reason=HoldReason.SESSION, until=now + _SESSION_WAIT)
-        return self._broker_away(leaving, now) or self._too_fast(leaving)
+        return closed
 
     def answered(self, environment: Environment) -> None:
         self.breakers[environment].answered(time.monotonic())
@@ -104,8 +128,8 @@ class Departure:
         """Tell whose broker counts as away."""
         return {of: b.state for of, b in self.breakers.items() if b.is_open}
 
-    def _broker_away(self, leaving: Leaving, now: datetime) -> Hold | None:
-        breaker, at = self.breakers[leaving.environment], time.monotonic()
+    def _broker_away(self, leaving: Leaving, at: float) -> Hold | None:
+        breaker = self.breakers[leaving.environment]
         if leaving.kind is RequestKind.ENTRY:
             if breaker.allows_entry(at):
                 return None
@@ -113,19 +137,17 @@ class Departure:
         else:
             wait_s = breaker.knock_wait_s(at)
         # A breaker that probes opens or closes within an answer's time: look sooner than that.
-        wait_s = min(wait_s, 2.0)
-        return (
-            Hold(reason=HoldReason.BREAKER, until=now + timedelta(seconds=wait_s))
-            if wait_s
-            else None
-        )
+        if wait_s == 0:
+            return None
+        until = self.clock.now() + timedelta(seconds=min(wait_s, 2.0))
+        return Hold(reason=HoldReason.BREAKER, until=until)
 
-    def _too_fast(self, leaving: Leaving) -> Wait | None:
+    def _too_fast(self, leaving: Leaving, at: float) -> Wait | None:
         seconds = self.pace.wait_s(
             leaving.account_id,
             leaving.instrument.partition(":")[0],
             urgent=leaving.urgent,
-            now=time.monotonic(),
+            now=at,
         )
         if seconds:
             self.not_sent_after_all(leaving)

@@ -32,7 +32,7 @@ from services.executor.copying import copy
 from services.executor.departure import Departure, Wait
 from services.executor.fanout import Fanout
 from services.executor.folding import NOT_SENT, RATE, SESSION, UNKNOWN
-from services.executor.followers import Followers
+from services.executor.followers import Followers, ShardsLost
 from services.executor.intake import Heard, sorted_out
 from services.executor.lanes import Lanes
 from services.executor.market import Hold, Skip
@@ -118,6 +118,8 @@ class ExecutorFlow:
             for shard in shards:
                 self.followers.note_planned(shard, signal.master_id, signal.seq)
         for signal, follow in late:
+            if self.followers.known(follow) is None:
+                raise ShardsLost(f"follow {follow.follow_id}")
             orders = self.fanout.entries(signal, [follow], self.followers.accounts)
             async for born in self.ledger.births(signal, orders, [], self._ready):
                 self._launch(born)

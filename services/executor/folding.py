@@ -32,8 +32,9 @@ def _after_problem(row: OrderRow, word: Word, *, now: datetime, attempts_max: in
     hold = _HOLD_OF.get(word.problem or "")
     if hold is None:
         return Change(state=OrderState.UNKNOWN, message=word.message, due_in_s=0)
-    # A way out whose every try is proved not sent keeps trying; an entry gives up.
-    tries_left = row.attempts < attempts_max or (row.is_exit and word.problem == NOT_SENT)
+    # Only what the broker saw counts as a try. What never left is bounded by its expiry, and
+    # paced by the breaker.
+    tries_left = row.attempts < attempts_max or word.problem == NOT_SENT
     if row.expires_at > now and tries_left:
         return Change(
             state=OrderState.HELD,

@@ -14,6 +14,10 @@ from libs.trading.shards import shard_of
 from libs.trading.signals import Signal
 
 
+class ShardsLost(Exception):
+    """The shards of what is being planned went away meanwhile: whoever has them plans it."""
+
+
 @dataclass(slots=True)
 class Followers:
     """`planned` is the last planned seq per (shard, master)."""

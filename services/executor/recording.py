@@ -11,7 +11,6 @@ from decimal import Decimal
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from libs.trading.signals import SignalAction
 from libs.trading.states import CLOSED_AT_BROKER, OrderState, may_move
 from services.executor.folding import folded
 from services.executor.rows import Change, OrderRow, Word
@@ -32,7 +31,7 @@ JOIN executor.orders o USING (account_id, broker_order_id)
 """
 _LOCK = """
 SELECT order_id, version, state, account_id, user_id, client_order_id, instrument, quantity,
-    filled_quantity, average_price, broker_order_id, attempts, expires_at, action,
+    filled_quantity, average_price, broker_order_id, attempts, expires_at,
     clock_timestamp() AS now
 FROM executor.orders WHERE order_id = ANY($1::uuid[]) ORDER BY order_id FOR UPDATE
 """
@@ -236,5 +235,4 @@ def _row(row: asyncpg.Record) -> OrderRow:
         broker_order_id=row["broker_order_id"],
         attempts=row["attempts"],
         expires_at=expires_at,
-        is_exit=row["action"] == SignalAction.EXIT,
     )

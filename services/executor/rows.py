@@ -23,7 +23,7 @@ from libs.trading.signals import SignalAction
 from libs.trading.states import OrderState
 
 # Later than this after its commit nothing is written any more: the order may have gone stale.
-WRITE_WITHIN_S = 2.0
+WRITE_WITHIN_S = 1.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +163,6 @@ class OrderRow:
     broker_order_id: str | None
     attempts: int
     expires_at: datetime
-    is_exit: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

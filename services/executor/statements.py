@@ -42,6 +42,10 @@ ENTRY_STOP = """CASE
         FROM auth.stops s WHERE s.account_id = o.account_id)
 END"""
 
+# The master cancelled it while its request was on the wire; it came back unprocessed.
+MASTER_CANCELLED = """EXISTS (SELECT FROM executor.commands c
+    WHERE c.order_id = o.order_id AND c.kind = 'CANCEL')"""
+
 # While one order of this account and instrument is in doubt, no further entry goes out. Doubts are
 # few: they are listed once per statement. (Asked row by row, a planner that has never seen the
 # table full may walk the whole instrument for each of a thousand rows; measured.)

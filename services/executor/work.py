@@ -11,7 +11,7 @@ import structlog
 from libs.contracts import codec
 from libs.contracts.codec import Record, Undecodable
 from services.executor.flow import ExecutorFlow
-from services.executor.followers import Followers
+from services.executor.followers import Followers, ShardsLost
 from services.executor.lanes import Lanes
 from services.executor.recording import POISON
 from services.executor.repository import Repository
@@ -51,6 +51,8 @@ class Work:
             try:
                 async with self._planning:
                     await self.flow.plan(records)
+            except ShardsLost as error:
+                log.info("planning_stops", reason=str(error))
             except POISON as error:
                 await self._plan_without_poison(records, error)
                 return True

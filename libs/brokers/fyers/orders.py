@@ -31,6 +31,7 @@ class FyersOrders:
         self._orders_url = f"{self._api}/orders"
         self._write_url = f"{self._api}/orders/sync"
         self._instruments = load_instruments(addresses)
+        self._headers: dict[str, tuple[BrokerSession, dict[str, str]]] = {}
         self._writes = writes or PyreqwestTransport(addresses, wire.COMMON_HEADERS, limits)
         self._reads = reads or PyreqwestTransport(addresses, wire.COMMON_HEADERS, limits)
 
@@ -112,6 +113,13 @@ class FyersOrders:
         rows = wire.read_rows(reply, "orderBook")
         return [wire.order_in_book(row, self._instruments.name_of) for row in rows]
 
+    def _headers_of(self, session: BrokerSession) -> dict[str, str]:
+        """Make the headers of a session once, not for every order."""
+        known = self._headers.get(session.account_id)
+        if known is None or known[0] is not session:
+            known = self._headers[session.account_id] = (session, wire.authorization_of(session))
+        return known[1]
+
     async def _write(
         self, session: BrokerSession, method: str, body: bytes, not_after: float | None
     ) -> HTTPReply:
@@ -119,7 +127,7 @@ class FyersOrders:
         return await self._writes.send(
             method,
             self._write_url,
-            headers=wire.authorization_of(session),
+            headers=self._headers_of(session),
             body=body,
             egress=session.egress,
             not_after=not_after,

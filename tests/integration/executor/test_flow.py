@@ -12,11 +12,14 @@ from libs.brokers.errors import (
     RateLimited,
     SessionExpired,
 )
+from libs.contracts.codec import Record
 from libs.trading.orders import OrderType, Side
 from libs.trading.signals import SignalAction
+from services.executor.followers import ShardsLost
 from tests.factories import some_terms
 from tests.integration.executor.conftest import running
 from tests.integration.executor.world import World
+from tests.servers import PARTITIONS
 
 
 async def test_every_follower_gets_their_share_once_and_redelivery_changes_nothing(
@@ -288,3 +291,40 @@ async def test_replica_that_dies_while_sending_is_settled_by_the_next_one(world:
         await world.until("OPEN")
 
     assert len(world.broker.arrivals) == 1
+
+
+async def test_order_cancelled_while_on_the_wire_is_not_sent_again_when_it_comes_back(
+    world: World,
+) -> None:
+    follower = await world.a_follower()
+    world.broker.fails[follower.account_id] = RateLimited("slow down", retry_after_s=0.4)
+    world.broker.acts_then_fails = False
+    async with running(world.replica):
+        signal = await world.emit_and_hear()
+        await world.until("HELD/RATE")
+        # As planned while the request was on the wire: a change of an order at its broker.
+        await world.owner.execute(
+            """INSERT INTO executor.commands
+                (order_id, n, kind, broker, shard, signal_id, expires_at)
+            SELECT order_id, 1, 'CANCEL', broker, shard, gen_random_uuid(), expires_at
+            FROM executor.orders WHERE signal_id = $1""",
+            signal.signal_id,
+        )
+        world.broker.fails.clear()
+        await world.until("SKIPPED/MASTER_CANCELLED")
+
+    assert len(world.broker.arrivals) == 1
+
+
+async def test_signal_is_never_noted_as_planned_by_a_replica_that_just_lost_its_shards(
+    world: World,
+) -> None:
+    await world.a_follower()
+    async with running(world.replica):
+        signal = await world.emit()
+        flow = world.replica.work.flow
+        flow.followers.drop(range(PARTITIONS))
+        with pytest.raises(ShardsLost):
+            await flow.plan([Record(topic="signals.v1", partition=0, offset=0, event=signal)])
+
+    assert await world.owner.fetchval("SELECT count(*) FROM executor.inbox") == 0

@@ -62,12 +62,17 @@ def test_only_proof_that_nothing_happened_lets_an_order_wait(problem: str, expec
 
 
 @pytest.mark.parametrize("problem", [NOT_SENT, RATE])
-def test_an_order_that_waited_too_long_or_too_often_is_skipped(problem: str) -> None:
+def test_an_order_that_waited_too_long_is_skipped(problem: str) -> None:
     late = a_row(S.SENDING, expires_at=NOON)
-    worn = a_row(S.SENDING, attempts=3)
 
     assert state_of(fold(late, problem=problem)) == "SKIPPED/EXPIRED"
-    assert state_of(fold(worn, problem=problem)) == "SKIPPED/EXPIRED"
+
+
+def test_a_broker_refuses_an_order_three_times_but_what_never_left_is_no_try() -> None:
+    worn = a_row(S.SENDING, attempts=3)
+
+    assert state_of(fold(worn, problem=RATE)) == "SKIPPED/EXPIRED"
+    assert state_of(fold(worn, problem=NOT_SENT)) == "HELD/BREAKER"
 
 
 @pytest.mark.parametrize("state", sorted(set(S) - {S.SENDING}))

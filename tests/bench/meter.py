@@ -92,7 +92,16 @@ class Meter:
         return accepted
 
     async def product(self, group: Group, broker_ms: int) -> Shot:
-        """Measure from the signal's accepted_at to its orders at the broker."""
+        """Measure one signal, then let its orders be filled."""
+        shot, tape = await self.fire(group, broker_ms)
+        await self.fill(tape)
+        return shot
+
+    async def fire(self, group: Group, broker_ms: int) -> tuple[Shot, list[list[Any]]]:
+        """Measure from the signal's accepted_at to its orders at the broker; return the tape too.
+
+        Every outcome stands in the ledger then.
+        """
         offset_ns = await self.clock_offset_ns()
         await self.rest(group)
         await self.broker.ask("reset", delay_ms=broker_ms)
@@ -107,12 +116,12 @@ class Meter:
         self.lost += lost
         if not arrived:
             raise Broken(f"no order of signal {accepted['signal_id']} reached the broker")
-        await self.fill(tape)
-        return Shot(
+        shot = Shot(
             first_ms=(tape[0][2] - accepted_ns) / 1e6,
             last_ms=(tape[-1][2] - accepted_ns) / 1e6,
             stages_ms={"answered": (answered_ns - accepted_ns) / 1e6, **stages},
         )
+        return shot, tape
 
     async def client(self, worker: Worker, op: str, n: int, broker_ms: int, **values: Any) -> Shot:
         """Measure a floor or a baseline: it says when it began, the broker when orders arrived."""

@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +26,7 @@ _SHOWN = 40
 _WAIT_S = 10
 _WORDS_MAX = 110
 _LOGGED = re.compile(r" LOG:  duration: ([\d.]+) ms  (\w+)[^:]*: ?(.*)")
+_WRITTEN = "SELECT (pg_current_wal_lsn() - '0/0')::bigint"
 _LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 
 
@@ -39,19 +40,14 @@ class Statement:
 
 
 async def profile(bench: Bench, console: Console) -> None:
-    """Fire signals to the largest group under the sampler, then some with statements logged."""
+    """Fire signals to the largest group under the sampler, then some with statements logged.
+
+    From a signal until every outcome is in the ledger; what fills do afterwards does not count.
+    """
     bench.begin("profile")
     await bench.product.scale(1, bench.pool)
     await bench.warm_up()
-    pid = bench.product.executor_pid()
-    pids = {**bench.product.pids(), "bare broker": bench.meter.broker.pid}
-    before, threads, wal = cpu_s(pids), threads_s(pid), await _written(bench)
-    os.kill(pid, signal.SIGUSR1)
-    for shot in range(_SHOTS):
-        await bench.shot("product", LARGEST, _BROKER_MS)
-        bench.note(f"sampled signal {shot + 1} of {_SHOTS}")
-    os.kill(pid, signal.SIGUSR2)
-    after, threads_after, wal_after = cpu_s(pids), threads_s(pid), await _written(bench)
+    spent = await _sampled(bench)
     samples = await asyncio.to_thread(_samples, bench.product.profile_file)
     statements = await _statements(bench)
     await bench.check()
@@ -59,27 +55,34 @@ async def profile(bench: Bench, console: Console) -> None:
     for title, key in (("own time", "own"), ("time with all below", "below")):
         console.print(_functions(samples, key, title))
     console.print(_statement_table(statements))
-    for name in sorted(before.keys() & after.keys()):
-        console.print(f"{name}: {_each(after[name] - before[name])}")
-    main, others = (now - was for was, now in zip(threads, threads_after, strict=True))
-    console.print(f"executor's main thread: {_each(main)}, its other threads: {_each(others)}")
-    console.print(
-        f"PostgreSQL: {(wal_after[0] - wal[0]) / (_SHOTS * LARGEST):.0f} bytes of log per order,"
-        f" {(wal_after[1] - wal[1]) / _SHOTS:.0f} transactions per signal"
-    )
+    for name in sorted(spent):
+        console.print(f"{name}: {spent[name] / (_SHOTS * LARGEST):.1f} per order")
 
 
-def _each(seconds: float) -> str:
-    return f"{seconds / (_SHOTS * LARGEST) * 1e6:.0f} µs CPU per order"
+async def _sampled(bench: Bench) -> Counter[str]:
+    """Fire under the sampler and add up what each process spends, and what PostgreSQL writes."""
+    pid, spent = bench.product.executor_pid(), Counter[str]()
+    for shot in range(_SHOTS):
+        before = await _meters(bench)
+        os.kill(pid, signal.SIGUSR1)
+        _, tape = await bench.meter.fire(bench.groups[LARGEST], _BROKER_MS)
+        os.kill(pid, signal.SIGUSR2)
+        after = await _meters(bench)
+        spent.update({name: after[name] - was for name, was in before.items() if name in after})
+        await bench.meter.fill(tape)
+        await bench.quiet(LARGEST)
+        bench.note(f"sampled signal {shot + 1} of {_SHOTS}")
+    return spent
 
 
-async def _written(bench: Bench) -> tuple[int, int]:
-    """Read how far the write-ahead log is, and how many transactions were committed."""
-    row = await bench.pool.fetchrow(
-        """SELECT (pg_current_wal_lsn() - '0/0')::bigint AS wal, xact_commit
-        FROM pg_stat_database WHERE datname = current_database()"""
-    )
-    return (row["wal"], row["xact_commit"]) if row else (0, 0)
+async def _meters(bench: Bench) -> dict[str, float]:
+    pids = {**bench.product.pids(), "bare broker": bench.meter.broker.pid}
+    meters = {f"CPU µs, {name}": seconds * 1e6 for name, seconds in cpu_s(pids).items()}
+    main, others = threads_s(bench.product.executor_pid())
+    meters["CPU µs, the executor's main thread"] = main * 1e6
+    meters["CPU µs, the executor's other threads"] = others * 1e6
+    meters["bytes of write-ahead log"] = await bench.pool.fetchval(_WRITTEN)
+    return meters
 
 
 def _samples(file: Path) -> Mapping[str, Any]:
@@ -93,15 +96,23 @@ def _samples(file: Path) -> Mapping[str, Any]:
 async def _statements(bench: Bench) -> Mapping[str, Statement]:
     """Let PostgreSQL log every duration for some signals, and read its log."""
     log = bench.product.log / "postgres.log"
+    lines: list[str] = []
     await _log_durations(bench, "0")
-    start = log.stat().st_size
     for shot in range(_SHOTS_LOGGED):
-        await bench.shot("product_logged", LARGEST, _BROKER_MS)
+        start = log.stat().st_size
+        _, tape = await bench.meter.fire(bench.groups[LARGEST], _BROKER_MS)
+        lines += _tail(log, start)
+        await bench.meter.fill(tape)
+        await bench.quiet(LARGEST)
         bench.note(f"logged signal {shot + 1} of {_SHOTS_LOGGED}")
     await _log_durations(bench, "-1")
+    return _read(lines)
+
+
+def _tail(log: Path, start: int) -> list[str]:
     with log.open(errors="replace") as file:
         file.seek(start)
-        return _read(file)
+        return file.readlines()
 
 
 async def _log_durations(bench: Bench, threshold_ms: str) -> None:

@@ -28,7 +28,8 @@ from tests.faults import (
     signal_rows,
 )
 from tests.faults.canaries import canaries_of
-from tests.faults.judge import doubled, judge, lost
+from tests.faults.judge import judge
+from tests.faults.last_look import look
 from tests.faults.report import Result, RowResult
 from tests.faults.rows import NotPossible, Row, chosen
 from tests.faults.scene import Scene, open_scene
@@ -103,11 +104,8 @@ async def _run(arguments: argparse.Namespace, screen: Screen) -> Result:
                     break
             result.write(arguments.out)
             _progress(screen, outcome)
-        leaks = await searched.leaks_in_database()
-        if leaks and result.rows:
-            result.rows[-1].violations += [f"I11: {leak}" for leak in leaks]
-            result.rows[-1].passed = 0
-        result.seconds = time.monotonic() - began
+        await look(world, result, searched)
+    result.seconds = time.monotonic() - began
     if result.fine and not arguments.keep:
         shutil.rmtree(world.stack.layout.state, ignore_errors=True)
     return result
@@ -126,8 +124,6 @@ async def _one(
             await row.act(scene)
             case = await scene.finish()
             violations = [*scene.violations, *judge(case)]
-            result.doubled += len(doubled(case))
-            result.lost += len(lost(case))
     except NotPossible as error:
         outcome.not_possible = str(error)
     except Exception as error:  # noqa: BLE001  # Whatever it is, the row has not passed.

@@ -28,7 +28,7 @@ async def looks_alike(scene: Scene) -> None:
         "foreign-order",
         {"client_id": twin.client_id, "instrument": scene.instruments[0], "quantity": 1},
     )
-    scene.foreign.add(str(foreign["order_id"]))
+    scene.note_foreign(foreign["order_id"])
 
     async def decided() -> bool:
         states = {o.account_id: o.state for o in await world.ledger.orders([signal_id])}

@@ -65,8 +65,7 @@ async def killed_on_the_wire(scene: Scene) -> None:
 
 @row(8, "SIGKILL after reply, before the ACKED commit", followers=8)
 async def killed_after_the_reply(scene: Scene) -> None:
-    # Somebody has to take the dead one's shards before anything is noticed at all.
-    lag_s = PROOF_S - hidden_s(scene)
+    lag_s = ANSWER_TIMEOUT_S + GRACE_S + hidden_s(scene)
     await scene.world.simulator.knob(operations=["place"], visibility_lag_s=lag_s)
     signal_id, _ = await _dies_at(scene, Crashpoint.AFTER_REPLY)
     await scene.expect_alarm(IN_DOUBT)

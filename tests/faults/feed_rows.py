@@ -52,7 +52,7 @@ async def talks_nonsense(scene: Scene) -> None:
                     "quantity": scene.dice.randint(1, 5) if side == "BUY" else 1,
                 },
             )
-            scene.foreign.add(str(order["order_id"]))
+            scene.note_foreign(order["order_id"])
     await replays
     await scene.mend()
     await scene.until_states(resting, {"FILLED"}, 20)

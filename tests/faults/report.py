@@ -55,17 +55,20 @@ class Result:
     doubled: int = 0
     lost: int = 0
     seconds: float = 0
+    # Of the run as a whole, seen at its end.
+    violations: list[str] = field(default_factory=list)
 
     @property
     def fine(self) -> bool:
         rows = all(row.fine or row.not_possible for row in self.rows)
-        return rows and not self.doubled and not self.lost
+        return bool(self.rows) and rows and not (self.doubled or self.lost or self.violations)
 
     def write(self, path: Path) -> None:
         content = {
             "rows": [row.as_json() for row in self.rows],
             "doubled": self.doubled,
             "lost": self.lost,
+            "violations": self.violations,
             "seed": self.seed,
             "injection": self.means,
             "seconds": round(self.seconds, 1),
@@ -93,5 +96,7 @@ class Result:
             f"{passed} of {len(self.rows)} rows passed, doubled {self.doubled}, lost {self.lost}, "
             f"seed {self.seed}, {self.seconds:.0f} s"
         )
+        for words in self.violations[:20]:
+            console.print(f"✗ {words}")
         for what, means in self.means.items():
             console.print(f"{what}: {means}")

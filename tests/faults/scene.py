@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 from deploy.local.visitor import Visitor
-from tests.faults.case import AT_BROKER, Case, Created, Emitted, Expected
+from tests.faults.case import AT_BROKER, Alarm, Case, Created, Emitted, Expected
 from tests.faults.crowd import Member
 from tests.faults.evidence import Net, arrivals_of, created_of, difference
 from tests.faults.judge import settled
@@ -48,6 +48,8 @@ class Scene:
     cursor: int
     net_books: Net
     net_ours: Net
+    # Of earlier rows, and none of this one's business.
+    stood_before: frozenset[Alarm]
     signals: list[Emitted] = field(default_factory=list)
     expected: list[Expected] = field(default_factory=list)
     foreign: set[str] = field(default_factory=set)
@@ -69,6 +71,11 @@ class Scene:
         """Note a violation of the row's own expectation; the row goes on."""
         if not holds:
             self.violations.append(f"row: {words}")
+
+    def note_foreign(self, order_id: object) -> None:
+        """Remember an order that an account's owner placed himself."""
+        self.foreign.add(str(order_id))
+        self.world.foreign.add(str(order_id))
 
     async def expect_alarm(self, *names: str, clears: bool = True) -> None:
         """Require one of these alarms within 30 s of now, cleared at the end."""
@@ -139,14 +146,14 @@ class Scene:
     def _note(self, signal_id: str, body: dict[str, Any]) -> None:
         if any(signal.signal_id == signal_id for signal in self.signals):
             return
-        self.signals.append(
-            Emitted(
-                signal_id=signal_id,
-                action=body["action"],
-                instrument=body.get("instrument", ""),
-                eligible=[follower.account_id for follower in self.followers],
-            )
+        signal = Emitted(
+            signal_id=signal_id,
+            action=body["action"],
+            instrument=body.get("instrument", ""),
+            eligible=[follower.account_id for follower in self.followers],
         )
+        self.signals.append(signal)
+        self.world.signals.append(signal)
 
     @property
     def signal_ids(self) -> list[str]:
@@ -253,11 +260,16 @@ class Scene:
         )
         return not behind and not waiting[0]["n"]
 
+    async def _alarms(self) -> list[Alarm]:
+        alarms = await self.world.ledger.alarms(self.began_at)
+        before = {(a.schema, a.name, a.subject, a.opened_at) for a in self.stood_before}
+        return [a for a in alarms if (a.schema, a.name, a.subject, a.opened_at) not in before]
+
     async def _wait_until_cleared(self) -> None:
         names = {name for wanted in self.expected if wanted.clears for name in wanted.names}
 
         async def done() -> bool:
-            alarms = await self.world.ledger.alarms(self.began_at)
+            alarms = await self._alarms()
             return not any(a.name in names and a.cleared_at is None for a in alarms)
 
         with contextlib.suppress(Failed):
@@ -288,7 +300,7 @@ class Scene:
             history=await world.ledger.history([order.order_id for order in orders]),
             arrivals=[a for a in arrivals_of(entries) if a.client_id in mine],
             created=created,
-            alarms=await world.ledger.alarms(self.began_at),
+            alarms=await self._alarms(),
             expected=self.expected,
             net_books=difference(net_books, self._net_of_foreign(created)),
             net_ours=difference(await world.ledger.net(list(clients)), self.net_ours),
@@ -324,6 +336,7 @@ async def open_scene(
     )
     first = number * 3 % len(names)
     secrets.begin()
+    began_at = await world.ledger.now()
     return Scene(
         world=world,
         number=number,
@@ -333,10 +346,11 @@ async def open_scene(
         followers=followers,
         strategy_id=strategy_id,
         instruments=[*names[first:], *names[:first]][:4],
-        began_at=await world.ledger.now(),
+        began_at=began_at,
         cursor=await world.simulator.cursor(),
         net_books=await world.simulator.net(clients),
         net_ours=await world.ledger.net(list(clients)),
+        stood_before=frozenset(await world.ledger.alarms(began_at)),
     )
 
 

@@ -22,6 +22,7 @@ from deploy.local.stack import Stack
 from libs.brokers.registry import BROKERS
 from libs.runtime.migrations import migrate
 from tests.faults import armed
+from tests.faults.case import Emitted
 from tests.faults.crowd import Crowd, Member, gather_crowd
 from tests.faults.disk import Disk
 from tests.faults.evidence import Ledger, Simulator
@@ -70,6 +71,9 @@ class World:
     # Settings of one row's own; forgotten when the executors are put right again.
     changed: dict[str, str] = field(default_factory=dict)
     options: tuple[str, ...] = ()
+    # Over all rows: what was accepted, and what accounts' owners traded themselves.
+    signals: list[Emitted] = field(default_factory=list)
+    foreign: set[str] = field(default_factory=set)
     _next: int = 0
     _retired: list[Member] = field(default_factory=list)
 

@@ -204,6 +204,18 @@ def test_an_alarm_that_only_the_log_could_take_counts() -> None:
     assert judge(case) == []
 
 
+def test_a_doubt_needs_its_alarm_unless_it_was_over_at_once() -> None:
+    doubt = Expected(names=["ORDERS_IN_DOUBT"], since=AT)
+
+    def in_doubt_for(seconds: float) -> Case:
+        unknown = replace(HISTORY[1], state="UNKNOWN", at=after(1.1))
+        linked = replace(HISTORY[2], at=after(1.1 + seconds))
+        return replace(CASE, expected=[doubt], history=[HISTORY[0], unknown, linked])
+
+    assert judge(in_doubt_for(1)) == []
+    assert [words[:4] for words in judge(in_doubt_for(3))] == ["I13:"]
+
+
 def test_doubled_and_lost_are_counted_apart() -> None:
     twice = replace(CASE, created=[CREATED, CREATED_AGAIN])
 

@@ -108,6 +108,8 @@ class OwnedShards(ConsumerRebalanceListener):
         if taken:
             log.warning("free_shards_taken", shards=sorted(taken))
             self.assigned |= taken.keys()
+            # From here on `_drop` gives them back.
+            self.epochs |= taken
 
     async def give_up(self) -> None:
         """Release whatever is still held: this replica stops."""

@@ -1,5 +1,6 @@
 """A broker of one test: it keeps a journal, books and trades, and fails as it is told to."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -41,6 +42,8 @@ class BrokerWithJournal:
     acts_then_fails: bool = True
     refusals: dict[str, str] = field(default_factory=dict)
     seen: list[str] = field(default_factory=list)
+    # How long the answer to a new order takes.
+    slow_s: float = 0.0
     # A modification's answer is lost with this; whether it was taken says `changes_taken`.
     changes_fail: BrokerError | None = None
     changes_taken: bool = True
@@ -65,6 +68,7 @@ class BrokerWithJournal:
                 intent.client_order_id,
             )
         )
+        await asyncio.sleep(self.slow_s)
         error = self.fails.get(intent.account_id)
         if error is None or self.acts_then_fails:
             self.show(intent)

@@ -106,20 +106,35 @@ async def _start(app: FastAPI, settings: ExecutorSettings, stack: AsyncExitStack
     # Runs once the consumer has left its group.
     stack.push_async_callback(replica.shards.give_up)
     app.state.link = await stack.enter_async_context(KafkaLink(bus, prepare=same_partitions))
+    _watch(stack, settings, replica, alarms, app.state.link)
+    keep(stack, replica.work.flow.departure.clock.keep(), "clock")
+    _keep_working(stack, replica)
+
+
+def _watch(
+    stack: AsyncExitStack,
+    settings: ExecutorSettings,
+    replica: Replica,
+    alarms: Alarms,
+    link: KafkaLink,
+) -> None:
+    """Look at Kafka and at whatever else may be away, and raise the alarms of this replica."""
     refilled = Recently()
     without_kafka = WithoutKafka(
-        bus_ready=app.state.link.ready,
+        bus_ready=link.ready,
         emitted=replica.repository,
         followers=replica.work.followers,
         shards=replica.shards,
         plan=replica.work.plan,
         refilled=refilled,
     )
-    watch = Watch(alarms, watched(settings, replica, without_kafka.away, refilled))
+    watch = Watch(
+        alarms,
+        watched(settings, replica, without_kafka.away, refilled),
+        replica.repository.open_alarms,
+    )
     keep(stack, replica.work.watch(watch), "alarms")
     keep(stack, replica.work.read_signals(without_kafka), "signals-without-kafka")
-    keep(stack, replica.work.flow.departure.clock.keep(), "clock")
-    _keep_working(stack, replica)
 
 
 def _session_source(

@@ -46,7 +46,7 @@ WITH moved AS (
     UPDATE executor.orders SET order_type = $2, quantity = $3, limit_price = $4,
         trigger_price = $5, version = version + 1, changed_at = clock_timestamp(),
         change_id = pg_current_xact_id()
-    WHERE order_id = $1 AND state IN ('ACKED', 'OPEN', 'PARTIAL')
+    WHERE order_id = $1 AND state IN ('ACKED', 'OPEN', 'PARTIAL', 'FILLED', 'CANCELLED')
     RETURNING *
 ), history AS ({HISTORY_OF_MOVED})
 SELECT count(*) FROM moved

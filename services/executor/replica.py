@@ -177,17 +177,18 @@ def watched(
         return departure.market.ends_soon(departure.clock.now())
 
     return [
-        Watched(name=AlarmName.BROKER_AWAY, subject=broker, stands=broker_away),
+        Watched.one(AlarmName.BROKER_AWAY, broker, broker_away),
+        Watched.one(AlarmName.BROKER_ANSWER_UNREADABLE, broker, departure.unreadable.stands),
+        Watched.one(AlarmName.BACKLOG_SHED, broker, flow.shed.stands),
+        Watched.one(AlarmName.LEDGER_AWAY, broker, work.ledger_away.stands),
+        Watched.one(AlarmName.KAFKA_AWAY, broker, away),
+        Watched.one(AlarmName.SIGNALS_REFILLED, broker, refilled.stands),
+        Watched.one(AlarmName.CALENDAR_ENDS, "market_hours", calendar_ends),
         Watched(
-            name=AlarmName.BROKER_ANSWER_UNREADABLE,
-            subject=broker,
-            stands=departure.unreadable.stands,
+            name=AlarmName.SESSION_REFUSED,
+            standing=departure.sessions.refused,
+            judged_here=lambda subject: subject.removeprefix("account:") in flow.followers.accounts,
         ),
-        Watched(name=AlarmName.BACKLOG_SHED, subject=broker, stands=flow.shed.stands),
-        Watched(name=AlarmName.LEDGER_AWAY, subject=broker, stands=work.ledger_away.stands),
-        Watched(name=AlarmName.KAFKA_AWAY, subject=broker, stands=away),
-        Watched(name=AlarmName.SIGNALS_REFILLED, subject=broker, stands=refilled.stands),
-        Watched(name=AlarmName.CALENDAR_ENDS, subject="market_hours", stands=calendar_ends),
     ]
 
 

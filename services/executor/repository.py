@@ -187,6 +187,13 @@ class Repository:
         )
         return rows
 
+    async def open_alarms(self) -> list[tuple[str, str]]:
+        """Name the alarms that stand, each with its subject."""
+        rows = await self.pool.fetch(
+            "SELECT name, subject FROM executor.alarms WHERE cleared_at IS NULL"
+        )
+        return [(row["name"], row["subject"]) for row in rows]
+
     async def leases(self) -> list[asyncpg.Record]:
         rows: list[asyncpg.Record] = await self.pool.fetch(
             """SELECT broker, shard, owner, epoch, until, until > clock_timestamp() AS held

@@ -103,9 +103,18 @@ class Sessions:
             self._refused[account_id] = known.version
             log.warning("session_refused_by_broker", account_id=account_id)
 
+    def refused(self) -> dict[str, dict[str, str]]:
+        """Name the accounts whose session the broker refused and that got no newer one yet."""
+        return {
+            f"account:{account_id}": {"version": str(version)}
+            for account_id, version in self._refused.items()
+            if account_id not in self._open
+        }
+
     def forget(self, account_ids: Iterable[str]) -> None:
         for account_id in account_ids:
             self._open.pop(account_id, None)
+            self._refused.pop(account_id, None)
             self._asked_at.pop(account_id, None)
 
 

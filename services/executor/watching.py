@@ -1,45 +1,67 @@
 """Alarms that stand as long as something is so: looked at every second, told when it changes."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from services.executor.alarms import AlarmName, Alarms
 
 Figures = Mapping[str, str]
 
+_READ_EVERY_LOOKS = 10
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """`stands` gives the figures of an alarm while its reason lasts, else None."""
+    """`standing` names the subjects of an alarm that stands now, each with its figures.
+
+    `judged_here` says whether this replica may clear a subject: others serve other accounts.
+    """
 
     name: AlarmName
-    subject: str
-    stands: Callable[[], Figures | None]
+    standing: Callable[[], Mapping[str, Figures]]
+    judged_here: Callable[[str], bool]
+
+    @classmethod
+    def one(cls, name: AlarmName, subject: str, stands: Callable[[], Figures | None]) -> "Watched":
+        """Watch one subject: `stands` gives the figures while the reason lasts, else None."""
+
+        def standing() -> Mapping[str, Figures]:
+            figures = stands()
+            return {} if figures is None else {subject: figures}
+
+        return cls(name=name, standing=standing, judged_here=lambda other: other == subject)
 
 
 @dataclass(slots=True)
 class Watch:
-    """The alarms of one replica. What an earlier process of this name left open is cleared."""
+    """The alarms of one replica. `open_now` reads what stands in the ledger, by name and subject.
+
+    It is read again now and then: an earlier process may have left an alarm, another replica may
+    have cleared one that stands here.
+    """
 
     alarms: Alarms
     watched: list[Watched]
-    _standing: dict[tuple[AlarmName, str], bool] = field(default_factory=dict)
+    open_now: Callable[[], Awaitable[Iterable[tuple[str, str]]]]
+    _known: set[tuple[str, str]] = field(default_factory=set)
+    _looks_to_read: int = 0
 
     async def look(self) -> None:
         """Open what began to stand and clear what ended; what was not written is tried again."""
+        if self._looks_to_read == 0:
+            self._known = set(await self.open_now())
+            self._looks_to_read = _READ_EVERY_LOOKS
+        self._looks_to_read -= 1
         for item in self.watched:
-            key = (item.name, item.subject)
-            figures = item.stands()
-            stands = figures is not None
-            if self._standing.get(key) is stands:
-                continue
-            if stands:
-                written = await self.alarms.open(item.name, item.subject, **(figures or {}))
-            else:
-                written = await self.alarms.clear(item.name, item.subject)
-            if written is not None:
-                self._standing[key] = stands
+            now = item.standing()
+            known = {subject for name, subject in self._known if name == item.name}
+            for subject in now.keys() - known:
+                if await self.alarms.open(item.name, subject, **now[subject]) is not None:
+                    self._known.add((item.name, subject))
+            for subject in filter(item.judged_here, known - now.keys()):
+                if await self.alarms.clear(item.name, subject) is not None:
+                    self._known.discard((item.name, subject))
 
 
 @dataclass(slots=True)

@@ -108,7 +108,7 @@ class Work:
     async def watch(self, watch: Watch) -> None:
         """Raise and clear the alarms of this replica, for ever."""
         while True:
-            await watch.look()
+            await self._survive("alarms", watch.look)
             await asyncio.sleep(self.sweep_every_s)
 
     async def _refresh(self) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from libs.brokers.errors import NotSent, RateLimited
+from libs.brokers.errors import NotSent, RateLimited, SessionExpired
 from libs.trading.market import Market
 from libs.trading.orders import Side
 from libs.trading.signals import SignalAction
@@ -130,7 +130,8 @@ async def test_an_alarm_stands_as_long_as_its_reason(world: World) -> None:
     flow.shed.for_s = 0.2
     watch = Watch(
         flow.departure.clock.alarms,
-        [Watched(name=AlarmName.BACKLOG_SHED, subject="broker:b", stands=flow.shed.stands)],
+        [Watched.one(AlarmName.BACKLOG_SHED, "broker:b", flow.shed.stands)],
+        world.replica.repository.open_alarms,
     )
     flow.shed.note(entries="7")
 
@@ -142,3 +143,28 @@ async def test_an_alarm_stands_as_long_as_its_reason(world: World) -> None:
 
     assert [(row["figures"], row["cleared_at"]) for row in opened] == [({"entries": "7"}, None)]
     assert [row["cleared_at"] is not None for row in cleared] == [True]
+
+
+async def test_an_alarm_that_a_dead_process_left_is_cleared_but_not_that_of_another(
+    world: World,
+) -> None:
+    alarms = world.replica.work.flow.departure.clock.alarms
+    await alarms.open(AlarmName.KAFKA_AWAY, "broker:mine")
+    await alarms.open(AlarmName.KAFKA_AWAY, "broker:other")
+    watched = [Watched.one(AlarmName.KAFKA_AWAY, "broker:mine", lambda: None)]
+
+    await Watch(alarms, watched, world.replica.repository.open_alarms).look()
+
+    assert await world.replica.repository.open_alarms() == [(AlarmName.KAFKA_AWAY, "broker:other")]
+
+
+async def test_a_refused_session_is_an_alarm_until_a_newer_one_comes(world: World) -> None:
+    follower = await world.a_follower()
+    world.broker.fails[follower.account_id] = SessionExpired("log in again")
+    world.broker.acts_then_fails = False
+    async with running(world.replica):
+        await world.emit_and_hear(lives_s=1)
+        await world.until("SKIPPED/SESSION")
+        refused = world.replica.work.flow.sessions.refused()
+
+    assert list(refused) == [f"account:{follower.account_id}"]

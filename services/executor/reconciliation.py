@@ -12,12 +12,16 @@ from libs.contracts.notices import notice_message
 from libs.runtime.alarms import Alarms
 from services.executor.attention_rows import Attention
 from services.executor.baseline import Baseline
+from services.executor.day_rows import DayRows
+from services.executor.drift import DriftWatch
 from services.executor.executions import ExecutionReads
 from services.executor.flow import ExecutorFlow
 from services.executor.gateways import OpenGateways
+from services.executor.history_chain import HistoryChain
 from services.executor.ledger import PostgresLedger
 from services.executor.reads import AccountReads, Errands
 from services.executor.rereading import Rereading
+from services.executor.seal import Sealing
 from services.executor.settings import ExecutorSettings
 from services.executor.settling import Settling
 from services.executor.settling_rows import DoubtRows
@@ -36,6 +40,9 @@ class Reconciliation:
     rereading: Rereading
     standing: Standing
     attention: Attention
+    drift: DriftWatch
+    chain: HistoryChain
+    sealing: Sealing
 
     def loops(self) -> dict[str, Coroutine[Any, Any, None]]:
         """Name the endless loops of one replica; each survives Postgres being away."""
@@ -46,6 +53,9 @@ class Reconciliation:
             "settle": every(settle_s, "settle", self.settling.settle),
             "reread": every(sweep_s, "reread", self.rereading.reread),
             "standing-alarms": every(sweep_s, "standing-alarms", self.standing.tell),
+            "drift": every(self.settings.position_check_s, "drift", self.drift.watch),
+            "history-chain": every(self.settings.chain_every_s, "chain", self.chain.extend),
+            "seal": every(self.settings.seal_check_s, "seal", self.sealing.seal_due),
         }
 
 
@@ -57,11 +67,14 @@ def build_reconciliation(
     gateways: OpenGateways,
 ) -> Reconciliation:
     common = _Common(settings, pool, ledger, flow, gateways)
+    rereading = common.rereading()
+    drift = common.drift(rereading)
+    chain = HistoryChain(pool, ledger.broker, ledger.holding)
     return Reconciliation(
         settings=settings,
         errands=common.errands,
         settling=common.settling(),
-        rereading=common.rereading(),
+        rereading=rereading,
         standing=Standing(
             pool=pool,
             broker=ledger.broker,
@@ -77,6 +90,9 @@ def build_reconciliation(
             notices_of=ledger.notices_of,
             on_change=ledger.on_change,
         ),
+        drift=drift,
+        chain=chain,
+        sealing=common.sealing(drift, chain),
     )
 
 
@@ -97,6 +113,10 @@ class _Common:
         self.alarms = Alarms(pool, "executor", None, notice_message)
         self.errands = Errands()
         self.baseline = Baseline(pool)
+        self.rows = DayRows(pool, ledger.broker)
+        self.doubts = DoubtRows(
+            pool, ledger.broker, ledger.holding, ledger.notices_of, ledger.on_change
+        )
         self.reads = AccountReads(
             sessions=flow.sessions,
             doors=gateways,
@@ -112,12 +132,9 @@ class _Common:
         )
 
     def settling(self) -> Settling:
-        ledger = self.ledger
         return Settling(
-            doubts=DoubtRows(
-                self.pool, ledger.broker, ledger.holding, ledger.notices_of, ledger.on_change
-            ),
-            record_soon=ledger.record_soon,
+            doubts=self.doubts,
+            record_soon=self.ledger.record_soon,
             reads=self.reads,
             syncing=self.syncing,
             executions=self.executions,
@@ -138,6 +155,33 @@ class _Common:
             errands=self.errands,
             alarms=self.alarms,
             check_s=self.settings.working_check_s,
+        )
+
+    def drift(self, rereading: Rereading) -> DriftWatch:
+        return DriftWatch(
+            rows=self.rows,
+            holding=self.ledger.holding,
+            rereading=rereading,
+            executions=self.executions,
+            errands=self.errands,
+            alarms=self.alarms,
+        )
+
+    def sealing(self, drift: DriftWatch, chain: HistoryChain) -> Sealing:
+        return Sealing(
+            pool=self.pool,
+            broker=self.ledger.broker,
+            holding=self.ledger.holding,
+            rows=self.rows,
+            doubts=self.doubts,
+            reads=self.reads,
+            syncing=self.syncing,
+            drift=drift,
+            chain=chain,
+            errands=self.errands,
+            alarms=self.alarms,
+            seal_at=self.settings.seal_at_ist,
+            patience_s=self.settings.seal_patience_s,
         )
 
 

@@ -1,5 +1,6 @@
 """Everything an operator can change about an executor."""
 
+from datetime import time
 from decimal import Decimal
 
 from pydantic import Field, SecretStr
@@ -41,6 +42,11 @@ class ExecutorSettings(
     answer_timeout_s: float = Field(default=10, gt=0)
     lost_answer_grace_s: float = Field(default=5, gt=0)
     working_check_s: float = Field(default=60, gt=0)
+    position_check_s: float = Field(default=120, gt=0)
+    chain_every_s: float = Field(default=5, gt=0)
+    seal_at_ist: time = time(23, 57)
+    seal_check_s: float = Field(default=30, gt=0)
+    seal_patience_s: float = Field(default=900, ge=0)
     second_person_above_rupees: Decimal = Field(default=Decimal(200_000), ge=0)
     reissue_lives_s: float = Field(default=60, gt=0)
     lease_s: float = Field(default=6, gt=1)

@@ -151,17 +151,22 @@ class DoubtRows:
 
     async def decide(self, doubt: Doubt, change: Change) -> None:
         """Move an order out of UNKNOWN, if it still stands there."""
+        await self.move(doubt.order_id, doubt.version, change)
+
+    async def move(self, order_id: str, version: int, change: Change) -> bool:
+        """Write one transition by compare-and-set; False when the order has moved meanwhile."""
         async with self.pool.acquire() as connection, connection.transaction():
-            rows, _ = await locked(connection, [doubt.order_id])
-            row = rows.get(doubt.order_id)
-            if row is None or row.state is not OrderState.UNKNOWN or row.version != doubt.version:
-                return
+            rows, _ = await locked(connection, [order_id])
+            row = rows.get(order_id)
+            if row is None or row.version != version:
+                return False
             moved = Moved(row=after(row, change), source=row.state, change=change)
             await write(connection, [moved])
             if change.state is OrderState.NOT_PLACED:
-                await watch(connection, doubt.order_id)
+                await watch(connection, order_id)
             await enqueue(connection, "executor", self.notices_of([moved]))
         self._tell()
+        return True
 
     def _tell(self) -> None:
         for tell in self.on_change:

@@ -75,12 +75,15 @@ async def test_the_views_are_exactly_those_that_were_decided(database: Database)
 
 async def test_what_is_appended_can_not_be_changed(database: Database) -> None:
     executor = await asyncpg.connect(database.dsn("executor"))
-    for table in ("order_history", "observations", "inbox"):
+    appended = ("order_history", "observations", "inbox", "history_links", "day_seals")
+    for table in (*appended, "carried_positions"):
         for statement in (f"DELETE FROM executor.{table}", f"TRUNCATE executor.{table}"):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await executor.execute(statement)
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await executor.execute("UPDATE executor.order_history SET state = 'FILLED'")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await executor.execute("UPDATE executor.history_links SET row_count = 0")
     await executor.close()
 
 

@@ -55,7 +55,8 @@ def main(words: Sequence[str] | None = None) -> int:
     # They log each refused connection while their server is away.
     for name in ("aiokafka", "asyncpg"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # Ctrl-C too: a shell script starts its background jobs with that signal ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     with Screen(Console(stderr=True, highlight=False, width=_WIDTH)) as screen:
         try:

@@ -156,11 +156,11 @@ def _columns(news: Sequence[tuple[OrderReport, str | None]]) -> list[list[object
     reports = [report for report, _ in news]
     terms = [report.terms for report in reports]
     return [
-        [report.broker_order_id for report in reports],
+        [_clean(report.broker_order_id) for report in reports],
         [order_id for _, order_id in news],
-        [report.client_order_id for report in reports],
+        [_clean(report.client_order_id) for report in reports],
         [report.status for report in reports],
-        [report.instrument for report in reports],
+        [_clean(report.instrument) for report in reports],
         [report.side for report in reports],
         [report.product for report in reports],
         [t.order_type if t else None for t in terms],
@@ -171,3 +171,8 @@ def _columns(news: Sequence[tuple[OrderReport, str | None]]) -> list[list[object
         [report.average_price for report in reports],
         [report.at for report in reports],
     ]
+
+
+def _clean(text: str | None) -> str | None:
+    """Take out what Postgres can not hold: one strange row must not hide the whole book."""
+    return text.replace("\x00", "") if text else text

@@ -34,20 +34,20 @@ class ExecutionReads:
     reads: AccountReads
     baseline: Baseline
 
-    async def holdings(self, account_id: str) -> Holdings | Unreadable:
+    async def holdings(self, account_id: str, *, urgent: bool = False) -> Holdings | Unreadable:
         """Read trades and positions; the first reading of a day is the day's baseline too."""
         day = trading_day(datetime.now(UTC))
-        trades = await self.reads.trades(account_id)
+        trades = await self.reads.trades(account_id, urgent=urgent)
         if isinstance(trades, Unreadable):
             return trades
-        positions = await self.reads.positions(account_id)
+        positions = await self.reads.positions(account_id, urgent=urgent)
         if isinstance(positions, Unreadable):
             return positions
         carried = await self.baseline.carried(account_id, day)
         return Holdings(day=day, trades=trades, net=net_of(positions), carried=carried)
 
     async def executions(self, account_id: str) -> Executions | Unreadable:
-        found = await self.holdings(account_id)
+        found = await self.holdings(account_id, urgent=True)
         if isinstance(found, Unreadable):
             return found
         return Executions(trades=found.trades, moved=found.moved)

@@ -17,7 +17,7 @@ from decimal import Decimal
 import asyncpg
 import orjson
 
-from libs.runtime.postgres import open_pool
+from libs.runtime.postgres import DatabaseUnavailable, open_pool
 from libs.runtime.settings import PostgresSettings, read_settings
 from services.executor.rows import Holding
 
@@ -214,7 +214,13 @@ def _text(value: object) -> object:
 
 async def _verify() -> int:
     dsn = read_settings(PostgresSettings).postgres_dsn.get_secret_value()
-    pool = await open_pool(dsn, application_name="history-chain", statement_timeout_s=60)
+    try:
+        pool = await open_pool(
+            dsn, application_name="history-chain", statement_timeout_s=60, patience_s=5
+        )
+    except DatabaseUnavailable as error:
+        sys.stderr.write(f"✗ {error}\n")
+        return 2
     try:
         found = await verify_chain(pool)
     finally:

@@ -5,7 +5,10 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol, TypeVar
+
+import structlog
 
 from libs.brokers.errors import BrokerError, SessionExpired
 from libs.brokers.protocol import AccountReader, BrokerSession, OrderGateway
@@ -13,13 +16,16 @@ from libs.trading.accounts import Environment
 from libs.trading.orders import OrderReport, Position, Trade
 from services.executor.sessions import Sessions
 
-# A fifth of the executor's 70 % of an account's requests (DESIGN D7).
+# A fifth of the executor's 70 % of an account's requests; half of it for what can wait, so that a
+# doubt always finds room.
 _SHARE = 0.7 * 0.2
 _MINUTE_S = 60.0
 # Few enough that reading never crowds out sending, enough that one slow account delays nobody.
 _AT_ONCE = 16
 
 T = TypeVar("T")
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,30 +54,39 @@ class AccountReads:
     _taken: defaultdict[str, deque[float]] = field(default_factory=lambda: defaultdict(deque))
     _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
 
-    async def book(self, account_id: str) -> Sequence[OrderReport] | Unreadable:
-        return await self._read(account_id, lambda doors, s: doors.of(s.environment).order_book(s))
-
-    async def trades(self, account_id: str) -> Sequence[Trade] | Unreadable:
+    async def book(
+        self, account_id: str, *, urgent: bool = False
+    ) -> Sequence[OrderReport] | Unreadable:
         return await self._read(
-            account_id, lambda doors, s: doors.account(s.environment).trade_book(s)
+            account_id, urgent, lambda doors, s: doors.of(s.environment).order_book(s)
         )
 
-    async def positions(self, account_id: str) -> Sequence[Position] | Unreadable:
+    async def trades(
+        self, account_id: str, *, urgent: bool = False
+    ) -> Sequence[Trade] | Unreadable:
         return await self._read(
-            account_id, lambda doors, s: doors.account(s.environment).positions(s)
+            account_id, urgent, lambda doors, s: doors.account(s.environment).trade_book(s)
         )
 
-    def forget(self, account_id: str) -> None:
-        self._taken.pop(account_id, None)
+    async def positions(
+        self, account_id: str, *, urgent: bool = False
+    ) -> Sequence[Position] | Unreadable:
+        return await self._read(
+            account_id, urgent, lambda doors, s: doors.account(s.environment).positions(s)
+        )
 
     async def _read(
-        self, account_id: str, door: Callable[[Doors, BrokerSession], Awaitable[Sequence[T]]]
+        self,
+        account_id: str,
+        urgent: bool,
+        door: Callable[[Doors, BrokerSession], Awaitable[Sequence[T]]],
     ) -> Sequence[T] | Unreadable:
         session = self.sessions.get(account_id)
         if session is None:
             self.sessions.want([account_id])
             return Unreadable(message="there is no session to read with", session_lost=True)
-        if not self._within_share(account_id, time.monotonic()):
+        share = _SHARE if urgent else _SHARE / 2
+        if not self._within(share, account_id, time.monotonic()):
             return Unreadable(message="the reads of this minute are used up")
         async with self._room:
             try:
@@ -82,11 +97,11 @@ class AccountReads:
             except BrokerError as error:
                 return Unreadable(message=str(error))
 
-    def _within_share(self, account_id: str, now: float) -> bool:
+    def _within(self, share: float, account_id: str, now: float) -> bool:
         taken = self._taken[account_id]
         while taken and taken[0] <= now - _MINUTE_S:
             taken.popleft()
-        if len(taken) >= self.requests_per_minute_max * _SHARE:
+        if len(taken) >= self.requests_per_minute_max * share:
             return False
         taken.append(now)
         return True
@@ -103,7 +118,12 @@ class Errands:
         if subject not in self._running:
             task = asyncio.ensure_future(errand())
             self._running[subject] = task
-            task.add_done_callback(lambda _: self._running.pop(subject, None))
+            task.add_done_callback(partial(self._ended, subject))
+
+    def _ended(self, subject: str, task: asyncio.Task[None]) -> None:
+        self._running.pop(subject, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("errand_failed", subject=subject, exc_info=error)
 
     async def run(self) -> None:
         """Hold on to what runs until cancelled."""

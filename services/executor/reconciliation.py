@@ -125,7 +125,7 @@ class _Common:
         self.executions = ExecutionReads(reads=self.reads, baseline=self.baseline)
         self.syncing = Syncing(
             baseline=self.baseline,
-            record=ledger.record,
+            record_soon=ledger.record_soon,
             alarms=self.alarms,
             tag_key=self.tag_key,
             tags_echoed=gateways.manifest.tags_echoed,

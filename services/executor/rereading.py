@@ -1,5 +1,6 @@
 """Reads books unasked: at the start of a day, after a takeover, and of orders long unheard of."""
 
+import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -73,6 +74,7 @@ class Rereading:
     _taken_at: dict[int, float] = field(default_factory=dict)
     _begun: set[tuple[date, str]] = field(default_factory=set)
     _turn: int = 0
+    _asked_at: float = -math.inf
 
     def knows(self, epochs: dict[int, int]) -> bool:
         """Tell whether the shards held under these epochs were noticed as taken."""
@@ -85,9 +87,17 @@ class Rereading:
             return
         self._start("takeover", await self._left_behind(epochs), self.read_book)
         day = trading_day(datetime.now(UTC))
-        rows = await self.pool.fetch(_UNHEARD, self.broker, list(epochs), day, self.check_s)
-        self._start("unheard", [row["account_id"] for row in rows], self.read_book)
+        self._start("unheard", await self._unheard(list(epochs), day), self.read_book)
         self._start("first", await self._not_begun(day), partial(self.begin_day, day))
+
+    async def _unheard(self, shards: list[int], day: date) -> list[str]:
+        """List accounts of which nothing was heard for too long; asked ten times in that time."""
+        now = time.monotonic()
+        if now - self._asked_at < self.check_s / 10:
+            return []
+        self._asked_at = now
+        rows = await self.pool.fetch(_UNHEARD, self.broker, shards, day, self.check_s)
+        return [row["account_id"] for row in rows]
 
     async def _left_behind(self, epochs: dict[int, int]) -> list[str]:
         """List accounts whose orders another replica, or an earlier life of this one, left open."""

@@ -131,13 +131,13 @@ class Sealing:
 
     async def _read(self, account_id: str, day: date) -> Reading | Unreadable:
         """Read and take in what one account shows, and compare its positions."""
-        book = await self.reads.book(account_id)
+        book = await self.reads.book(account_id, urgent=True)
         if isinstance(book, Unreadable):
             return book
         await self.syncing.take_in(account_id, book)
         if day != trading_day(datetime.now(UTC)):
             return Reading(book=book, trades=None, drifted=False)
-        held = await self.drift.executions.holdings(account_id)
+        held = await self.drift.executions.holdings(account_id, urgent=True)
         if isinstance(held, Unreadable):
             return held
         drift = await self.drift.judge(account_id, held)

@@ -74,7 +74,7 @@ class Settling:
     ) -> None:
         """Read one account's book once for all that is in doubt there."""
         try:
-            rows = await self.reads.book(account_id)
+            rows = await self.reads.book(account_id, urgent=True)
             if isinstance(rows, Unreadable):
                 await self._conclude(doubts, [self._unread(*doubt, rows) for doubt in doubts])
                 return

@@ -35,13 +35,13 @@ SELECT o.order_id, o.account_id, o.instrument, o.state, o.broker_order_id
 FROM seen JOIN executor.orders o USING (order_id)
 """
 _OPEN_NOW = """
-SELECT a.name, a.subject FROM executor.alarms a
+SELECT a.name, a.subject, o.order_id IS NOT NULL AS of_order FROM executor.alarms a
 LEFT JOIN executor.orders o ON o.broker = $1 AND o.shard = ANY($2::int[])
     AND o.order_id = CASE WHEN a.subject LIKE 'order:%' THEN substr(a.subject, 7)::uuid END
 WHERE a.cleared_at IS NULL AND a.name = ANY($3::text[])
-    AND (o.order_id IS NOT NULL OR substr(a.subject, 9) = ANY($4::text[]))
 """
 
+_ACCOUNT = "account:"
 _NAMES = (
     AlarmName.ORDERS_IN_DOUBT,
     AlarmName.NEEDS_ATTENTION,
@@ -67,10 +67,12 @@ class Standing:
         if not shards:
             return
         # Before what should stand: an alarm opened in between is left for the next turn.
-        rows = await self.pool.fetch(
-            _OPEN_NOW, self.broker, shards, list(_NAMES), list(self.followers.accounts)
-        )
-        standing = {(row["name"], row["subject"]) for row in rows}
+        rows = await self.pool.fetch(_OPEN_NOW, self.broker, shards, list(_NAMES))
+        standing = {
+            (row["name"], row["subject"])
+            for row in rows
+            if row["of_order"] or row["subject"].removeprefix(_ACCOUNT) in self.followers.accounts
+        }
         parked = await self.pool.fetch(_PARKED, self.broker, shards)
         appeared = await self.pool.fetch(_APPEARED, self.broker, shards)
         wanted = _doubts(parked) | _parked(parked) | _late(appeared)
@@ -84,7 +86,7 @@ class Standing:
 def _doubts(rows: Iterable[asyncpg.Record]) -> dict[Key, Figures]:
     count = Counter(row["account_id"] for row in rows if row["state"] == "UNKNOWN")
     return {
-        (AlarmName.ORDERS_IN_DOUBT, f"account:{account_id}"): {"orders": str(n)}
+        (AlarmName.ORDERS_IN_DOUBT, f"{_ACCOUNT}{account_id}"): {"orders": str(n)}
         for account_id, n in count.items()
     }
 

@@ -4,7 +4,7 @@ Every book that reconciliation reads goes through here, whatever it was read for
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -33,8 +33,7 @@ _DEAF = frozenset(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Syncing:
     baseline: Baseline
-    # Writes words durably before it returns.
-    record: Callable[[Sequence[Word]], Awaitable[object]]
+    record_soon: Callable[[Word], None]
     alarms: Alarms
     tag_key: bytes
     tags_echoed: bool
@@ -49,13 +48,9 @@ class Syncing:
         known = await self.baseline.known(account_id, day)
         ours = await self.baseline.ours(account_id, rows)
         row_of = _rows_of(ours, rows)
-        words = [
-            _word(account_id, order, row, read_at)
-            for order, row in row_of
-            if _is_news(order, row, known.get(row.broker_order_id))
-        ]
-        if words:
-            await self.record(words)
+        for order, row in row_of:
+            if _is_news(order, row, known.get(row.broker_order_id)):
+                self.record_soon(_word(account_id, order, row, read_at))
         linked = {row.broker_order_id: order.order_id for order, row in row_of}
         await self._alarm_about_strays(account_id, rows, ours)
         news = [

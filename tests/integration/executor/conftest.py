@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -26,6 +27,9 @@ from tests.integration.executor.world import (
     partitions,
 )
 from tests.servers import PARTITIONS, Database
+
+# A broker that may be read as often as an impatient test wants.
+BUSY = replace(registry.manifest(BROKER), requests_per_minute_max=100_000)
 
 
 def settings(dsn: str, **changes: Any) -> ExecutorSettings:

@@ -13,7 +13,7 @@ from libs.brokers.errors import OutcomeUnknown
 from libs.runtime.identity import Role
 from libs.trading.orders import OrderReport, OrderStatus
 from tests.factories import some_terms
-from tests.integration.executor.conftest import a_world, running
+from tests.integration.executor.conftest import BUSY, a_world, running
 from tests.integration.executor.people import AuthByKey, as_, calling
 from tests.integration.executor.world import World
 from tests.servers import Database
@@ -50,7 +50,7 @@ class Room:
 @asynccontextmanager
 async def a_room(database: Database, **settings: Any) -> AsyncIterator[Room]:
     """Give a room where one order, worth 8,125 rupees, moved a position without a trade."""
-    async with a_world(database, **settings) as world:
+    async with a_world(database, BUSY, **settings) as world:
         follower = await world.a_follower()
         world.broker.fails[follower.account_id] = OutcomeUnknown("the line broke")
         world.broker.acts_then_fails = False

@@ -15,9 +15,9 @@ import pytest
 from libs.brokers.errors import OutcomeUnknown
 from libs.trading.calendar import trading_day
 from libs.trading.orders import OrderStatus, Side
-from services.executor.history_chain import Broken, verify_chain
+from services.executor.history_chain import verify_chain
 from tests.integration.executor.broker import a_trade
-from tests.integration.executor.conftest import a_world, running
+from tests.integration.executor.conftest import BUSY, a_world, running
 from tests.integration.executor.world import World
 from tests.servers import PARTITIONS, Database
 
@@ -27,7 +27,7 @@ TODAY_OVER: dict[str, Any] = {"seal_at_ist": "00:00", "seal_patience_s": 0, "sea
 @pytest.fixture
 async def evening(database: Database) -> AsyncIterator[World]:
     """Give a world whose day may be sealed at once."""
-    async with a_world(database, **TODAY_OVER) as world:
+    async with a_world(database, BUSY, **TODAY_OVER) as world:
         yield world
 
 
@@ -125,7 +125,7 @@ async def test_fills_that_the_trade_book_lacks_go_to_a_person(evening: World) ->
 
 
 async def test_a_shard_waits_for_a_book_it_cannot_read(database: Database) -> None:
-    async with a_world(database, **{**TODAY_OVER, "seal_patience_s": 86_400}) as world:
+    async with a_world(database, BUSY, **{**TODAY_OVER, "seal_patience_s": 86_400}) as world:
         await placed(world, fill=False)
         world.broker.unreadable = OutcomeUnknown("down for the night")
         async with running(world.replica):
@@ -160,7 +160,7 @@ async def test_drift_is_told_with_both_figures_until_they_agree(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.executor.drift._LOOK_AGAIN_S", 0.05)
-    async with a_world(database, position_check_s=0.1) as world:
+    async with a_world(database, BUSY, position_check_s=0.1) as world:
         follower = await world.a_follower()
         async with running(world.replica):
             await world.emit_and_hear()
@@ -234,9 +234,8 @@ async def test_a_chain_cut_off_behind_a_seal_is_noticed(chained: World) -> None:
         "DELETE FROM executor.history_links WHERE n = (SELECT max(n) FROM executor.history_links)"
     )
 
-    [cut] = (await verify_chain(chained.owner)).broken
-    assert isinstance(cut, Broken)
-    assert f"the seal of {day}" in cut.why
+    broken = (await verify_chain(chained.owner)).broken
+    assert any(f"the seal of {day}" in cut.why for cut in broken)
 
 
 async def test_a_late_commit_is_not_left_out_of_the_chain(chained: World) -> None:

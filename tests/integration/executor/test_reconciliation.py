@@ -16,7 +16,7 @@ from libs.trading.signals import SignalAction
 from libs.trading.tags import mint_client_order_id
 from tests.factories import some_terms
 from tests.integration.executor.broker import a_trade
-from tests.integration.executor.conftest import a_world, running
+from tests.integration.executor.conftest import BUSY, a_world, running
 from tests.integration.executor.world import BROKER, World
 from tests.servers import Database
 
@@ -198,7 +198,7 @@ async def test_an_equal_order_of_the_baseline_is_never_taken_for_ours(untagged: 
 
 
 async def test_order_not_placed_is_watched_until_it_appears(database: Database) -> None:
-    async with a_world(database, working_check_s=0.2) as world:
+    async with a_world(database, BUSY, working_check_s=0.2) as world:
         account_id = await lost(world, acts=False)
         async with running(world.replica):
             await world.emit_and_hear()
@@ -214,7 +214,7 @@ async def test_order_not_placed_is_watched_until_it_appears(database: Database) 
 
 
 async def test_fills_nobody_told_of_are_read_from_the_book(database: Database) -> None:
-    async with a_world(database, working_check_s=0.2) as world:
+    async with a_world(database, BUSY, working_check_s=0.2) as world:
         await world.a_follower()
         async with running(world.replica):
             await world.emit_and_hear()

@@ -101,6 +101,8 @@ class Bench:
         return shot
 
     def keep(self, who: str, n: int, broker_ms: int, shot: Shot) -> None:
+        if not shot.whole:
+            return
         self.figures.add(first(who, n, broker_ms), shot.first_ms)
         self.figures.add(last(who, n, broker_ms), shot.last_ms)
         for stage, at_ms in shot.stages_ms.items():

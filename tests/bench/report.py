@@ -37,6 +37,7 @@ class Result:
     targets: Sequence[Target]
     doubled: Sequence[str]
     lost: Sequence[str]
+    apart: Mapping[str, int]
     orders: int
     broken: str | None
 
@@ -56,6 +57,7 @@ class Result:
             "orders": self.orders,
             "doubled": len(self.doubled),
             "lost": len(self.lost),
+            "apart": dict(self.apart),
             "broken": self.broken,
         }
 
@@ -70,6 +72,8 @@ class Result:
         console.print(_targets_table(self.targets))
         for line in [*self.doubled, *self.lost][:_WRONG_SHOWN]:
             console.print(f"✗ {line}", markup=False)
+        for word, n in self.apart.items():
+            console.print(f"{n} orders were not sent but decided: {word}")
         if self.broken is not None:
             console.print(f"✗ broken off: {self.broken}", markup=False)
         console.print(
@@ -97,6 +101,7 @@ def result_of(bench: Bench, sections: Sequence[str], broken: str | None) -> Resu
         targets=targets_of(bench.figures, options),
         doubled=bench.meter.doubled,
         lost=bench.meter.lost,
+        apart=bench.meter.apart,
         orders=len(bench.checked),
         broken=broken,
     )

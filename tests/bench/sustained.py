@@ -5,7 +5,6 @@ from typing import Any
 
 from tests.bench.bench import LARGEST, Bench
 from tests.bench.crowd import Group
-from tests.bench.meter import Broken
 from tests.bench.usage import cpu_s, threads_s
 
 _GROUPS = 4
@@ -32,12 +31,16 @@ async def sustained(bench: Bench) -> None:
     executor = bench.product.executor_pid()
     before, threads_before = cpu_s(pids), threads_s(executor)
     began_ns = time.monotonic_ns()
-    emitted = await _keep_busy(bench, groups, seconds)
-    await bench.meter.broker.ask("wait", n=emitted * LARGEST, timeout_s=_WAIT_S)
+    signal_ids = await _keep_busy(bench, groups, seconds)
+    wanted = len(signal_ids) * LARGEST
+    await bench.meter.broker.ask("wait", n=wanted, timeout_s=_WAIT_S)
     after, threads_after = cpu_s(pids), threads_s(executor)
     tape = await bench.meter.broker.ask("tape")
-    if len(tape) != emitted * LARGEST:
-        bench.meter.lost.append(f"sustained: {emitted * LARGEST} orders wanted, {len(tape)} came")
+    skipped = await bench.meter.count_apart(signal_ids)
+    if len(tape) + skipped != wanted:
+        bench.meter.lost.append(
+            f"sustained: {wanted} orders wanted, {len(tape)} came, {skipped} were skipped"
+        )
     _note(bench, tape, began_ns, seconds)
     orders = max(len(tape), 1)
     for name in before.keys() & after.keys():
@@ -53,18 +56,19 @@ async def sustained(bench: Bench) -> None:
     bench.end(f"{bench.figures.median('sustained_orders_per_s') or 0:.0f} orders/s")
 
 
-async def _keep_busy(bench: Bench, groups: list[Group], seconds: float) -> int:
+async def _keep_busy(bench: Bench, groups: list[Group], seconds: float) -> list[str]:
     await bench.meter.broker.ask("reset", delay_ms=_BROKER_MS)
     until = time.monotonic() + seconds
-    emitted = 0
+    emitted: list[str] = []
     while time.monotonic() < until:
-        await bench.meter.emit(groups[emitted % len(groups)], rest_s=_REST_S)
-        emitted += 1
-        wanted = (emitted - _OUTSTANDING) * LARGEST
+        accepted = await bench.meter.emit(groups[len(emitted) % len(groups)], rest_s=_REST_S)
+        emitted.append(accepted["signal_id"])
+        wanted = (len(emitted) - _OUTSTANDING) * LARGEST
         if wanted > 0:
             arrived = await bench.meter.broker.ask("wait", n=wanted, timeout_s=_WAIT_S)
             if arrived < wanted:
-                raise Broken(f"sustained: {arrived} of {wanted} orders arrived in {_WAIT_S:g} s")
+                # Too late to be sent, or lost: the ledger will say.
+                break
             bench.note(f"{arrived} orders")
     return emitted
 

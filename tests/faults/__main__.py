@@ -11,12 +11,14 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rich.console import Console
 
 from deploy.local.problems import Problem
 from deploy.local.screen import Screen
+from libs.trading.calendar import end_of_trading_day
 from tests.faults import (
     attention_rows,
     broker_rows,
@@ -47,6 +49,7 @@ THEMES = (
     load_rows,
 )
 _WIDTH = 160
+_LONGEST = timedelta(minutes=15)
 _MEND_WITHIN_S = 120
 
 
@@ -91,6 +94,8 @@ async def _run(arguments: argparse.Namespace, screen: Screen) -> Result:
     began = time.monotonic()
     seed = arguments.seed if arguments.seed is not None else randomness.randbelow(10**6)
     screen.say(f"seed {seed}")
+    if end_of_trading_day(datetime.now(UTC)) - datetime.now(UTC) < _LONGEST:
+        screen.say("The trading day ends soon: books are emptied then, and rows may fail of it")
     async with AsyncExitStack() as opened:
         world = await open_world(opened, screen, followers=arguments.followers)
         searched = await canaries_of(world)

@@ -11,6 +11,7 @@ from typing import Any
 import asyncpg
 import httpx
 
+from services.executor.history_chain import verify_chain
 from tests.faults.case import Alarm, Arrival, Created, Ours, Step
 
 _PAGE = 10_000
@@ -137,6 +138,11 @@ class Ledger:
     async def net(self, account_ids: Sequence[str]) -> dict[tuple[str, str], int]:
         rows = await self.fetch(_NET, account_ids)
         return {(row["account_id"], row["instrument"]): row["net"] for row in rows}
+
+    async def broken_links(self) -> list[str]:
+        """Compute the chain of the history anew; name what does not hold."""
+        found = await verify_chain(self.pool)
+        return [f"shard {link.shard} link {link.n}: {link.why}" for link in found.broken]
 
     async def owners(self) -> dict[int, int]:
         """Tell which process holds which shard's lease: its number is in the owner's name."""

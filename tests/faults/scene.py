@@ -307,6 +307,7 @@ class Scene:
             foreign=frozenset(self.foreign),
             unwritten_alarms=await self.secrets.unwritten_alarms(),
             leaked=await self.secrets.leaks(),
+            chain=await world.ledger.broken_links(),
         )
 
 

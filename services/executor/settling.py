@@ -9,6 +9,7 @@ from typing import Protocol
 
 import structlog
 
+from libs.runtime.crashpoints import Crashpoint, crashpoint
 from libs.trading.orders import OrderReport
 from services.executor.evidence import (
     Book,
@@ -145,4 +146,6 @@ class Settling:
                         due_in_s=verdict.due_in_s,
                     )
                 )
+            # Some are decided, others are not yet.
+            crashpoint(Crashpoint.SETTLING)
         await self.doubts.note_looks(again)

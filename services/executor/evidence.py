@@ -41,7 +41,6 @@ class Doubt:
     deadline: datetime
     looks: int
     changed_at: datetime
-    due: bool = True
 
     @property
     def attributes(self) -> tuple[object, ...]:

@@ -138,6 +138,7 @@ class Rereading:
             if account.kind is AccountKind.CLIENT
             and account.session_state is SessionState.CONNECTED
             and (day, account.account_id) not in self._begun
+            and self.reads.sessions.get(account.account_id) is not None
         ]
         if not accounts:
             return []

@@ -27,7 +27,7 @@ WITH due AS (
 SELECT order_id, version, account_id, client_order_id, instrument, side, product, order_type,
     quantity, limit_price, trigger_price, coalesce(sent_at, planned_at) AS sent_at,
     coalesce(deadline, changed_at) AS deadline, looks, changed_at,
-    due_at <= clock_timestamp() AS due, clock_timestamp() AS now
+    clock_timestamp() AS now
 FROM executor.orders JOIN due USING (account_id)
 WHERE broker = $1 AND state = 'UNKNOWN'
 """
@@ -201,7 +201,6 @@ def _doubt(row: asyncpg.Record) -> Doubt:
         deadline=row["deadline"],
         looks=row["looks"],
         changed_at=row["changed_at"],
-        due=row["due"],
     )
 
 

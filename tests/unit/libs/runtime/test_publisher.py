@@ -1,10 +1,11 @@
 import asyncio
-from typing import Any, cast
+from typing import cast
 
 import pytest
 from aiokafka.errors import KafkaConnectionError
 
 from libs.runtime.bus import BusUnavailable, KafkaBus, Publisher
+from libs.runtime.outbox import OutboxMessage
 
 
 class BusThatMayBeAway:
@@ -15,8 +16,8 @@ class BusThatMayBeAway:
         self.buffered: list[bytes] = []
         self.pings = 0
 
-    async def publish(self, payload: bytes, topic: str, **options: Any) -> asyncio.Future[None]:
-        self.buffered.append(payload)
+    async def hand_over(self, message: OutboxMessage, partition: int) -> asyncio.Future[None]:
+        self.buffered.append(message.payload)
         confirmed = asyncio.get_running_loop().create_future()
         if not self.away:
             confirmed.set_result(None)
@@ -28,7 +29,7 @@ class BusThatMayBeAway:
 
 
 class BusThatFails(BusThatMayBeAway):
-    async def publish(self, payload: bytes, topic: str, **options: Any) -> asyncio.Future[None]:
+    async def hand_over(self, message: OutboxMessage, partition: int) -> asyncio.Future[None]:
         raise KafkaConnectionError("connection lost")
 
 

@@ -63,7 +63,11 @@ class KafkaBus(KafkaBroker):
     the path of every signal and three times for every order.
     """
 
-    _records: AIOKafkaProducer | None = None
+    def __init__(self, *servers: str, linger_ms: int, **options: Any) -> None:  # noqa: ANN401
+        """`linger_ms` is how long a record waits for others to share its batch."""
+        super().__init__(servers, **options)
+        self._linger_ms = linger_ms
+        self._records: AIOKafkaProducer | None = None
 
     async def start(self) -> None:
         """Start the consumers, then the producer."""
@@ -72,7 +76,7 @@ class KafkaBus(KafkaBroker):
             bootstrap_servers=self.specification.url,
             acks="all",
             enable_idempotence=True,
-            linger_ms=1,
+            linger_ms=self._linger_ms,
             max_batch_size=262_144,
             request_timeout_ms=_REQUEST_TIMEOUT_MS,
         )
@@ -107,10 +111,11 @@ class KafkaBus(KafkaBroker):
         return confirmed
 
 
-def open_bus(settings: KafkaSettings, *, client_id: str) -> KafkaBus:
+def open_bus(settings: KafkaSettings, *, client_id: str, linger_ms: int = 0) -> KafkaBus:
     """Describe the bus; nothing connects before it is started (see `KafkaLink`)."""
     return KafkaBus(
-        settings.kafka_bootstrap_servers.split(","),
+        *settings.kafka_bootstrap_servers.split(","),
+        linger_ms=linger_ms,
         client_id=client_id,
         acks="all",
         enable_idempotence=True,

@@ -77,7 +77,12 @@ async def _start(app: FastAPI, settings: ExecutorSettings, stack: AsyncExitStack
     gateways = OpenGateways(manifest, settings.simulator_url(settings.broker))
     stack.push_async_callback(gateways.aclose)
     source = _session_source(settings, redis, http)
-    bus = open_bus(settings, client_id=f"executor.{settings.broker}")
+    bus = open_bus(
+        # What an executor publishes are reports: they may wait to travel together.
+        settings,
+        client_id=f"executor.{settings.broker}",
+        linger_ms=5,
+    )
     publisher = Publisher(bus)
     relay = OutboxRelay(pool, "executor", publisher)
     alarms = Alarms(pool, "executor", relay, notice_message)

@@ -102,13 +102,13 @@ async def answers_a_page(scene: Scene) -> None:
     await _mistreated(scene, _either(scene), "html", AT_BROKER | _ABSENT)
 
 
-@row(19, "truncated JSON, huge body, garbage", followers=6)
+@row(19, "truncated JSON, huge body, gzip bomb, garbage", followers=8)
 async def answers_monsters(scene: Scene) -> None:
     await scene.expect_alarm(IN_DOUBT)
     pids = [scene.world.machine.pid(name) for name in EXECUTORS]
     before = [memory_bytes(pid) for pid in pids]
     for at, follower in enumerate(scene.followers):
-        failure = ("truncated", "huge", "garbage")[at % 3]
+        failure = ("truncated", "huge", "gzip_bomb", "garbage")[at % 4]
         size = {"huge_mib": 1024} if failure == "huge" else {}
         await _fail(
             scene,

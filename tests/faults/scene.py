@@ -7,7 +7,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -18,13 +18,13 @@ from deploy.local.visitor import Visitor
 from tests.faults.case import AT_BROKER, Alarm, Case, Created, Emitted, Expected
 from tests.faults.crowd import Member
 from tests.faults.evidence import Net, arrivals_of, created_of, difference
-from tests.faults.judge import settled
+from tests.faults.judge import ALARM_WITHIN, not_silent, settled
 from tests.faults.secrecy import Secrets
 from tests.faults.world import World
 
 SETTLED_WITHIN_S = 30.0
 _PROBED_WITHIN_S = 30.0
-_CLEARED_WITHIN_S = 20.0
+_TOLD_WITHIN_S = ALARM_WITHIN.total_seconds() + 5
 _LOOK_S = 0.05
 
 
@@ -208,8 +208,7 @@ class Scene:
         if self.probing is not None:
             await self.probing
         await self.until_all_settled()
-        await self._wait_until_cleared()
-        return await self._case()
+        return await self._told(await self._case())
 
     async def _probe(self) -> None:
         """Trade once more: recovery is over when every reachable follower has the order."""
@@ -265,15 +264,17 @@ class Scene:
         before = {(a.schema, a.name, a.subject, a.opened_at) for a in self.stood_before}
         return [a for a in alarms if (a.schema, a.name, a.subject, a.opened_at) not in before]
 
-    async def _wait_until_cleared(self) -> None:
-        names = {name for wanted in self.expected if wanted.clears for name in wanted.names}
-
-        async def done() -> bool:
-            alarms = await self._alarms()
-            return not any(a.name in names and a.cleared_at is None for a in alarms)
-
-        with contextlib.suppress(Failed):
-            await self.until("", done, _CLEARED_WITHIN_S)
+    async def _told(self, case: Case) -> Case:
+        """Wait until every alarm was raised and is over, as long as it may take."""
+        deadline = time.monotonic() + _TOLD_WITHIN_S
+        while list(not_silent(case)) and time.monotonic() < deadline:
+            await asyncio.sleep(_LOOK_S)
+            case = replace(
+                case,
+                alarms=await self._alarms(),
+                unwritten_alarms=await self.secrets.unwritten_alarms(),
+            )
+        return case
 
     def _net_of_foreign(self, created: Sequence[Created]) -> Net:
         """Add up what the accounts' owners traded themselves."""

@@ -11,7 +11,7 @@ SCRATCH := .venv/lint-imports.log
 TYPED := libs services deploy tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo scale test fix check unit conformance integration e2e faults mutants bench web \
+.PHONY: help setup run demo scale test fix check unit conformance integration e2e faults model mutants bench web \
 	proto clean _static _audit _fast
 
 help: ## Show this help
@@ -35,7 +35,7 @@ demo: setup ## Play one scripted trading day and print what was copied (ARGS=--k
 scale: setup ## Change the executors of a running stack: make scale BROKER=fyers REPLICAS=3
 	@$(LOCAL) scale $(BROKER) $(REPLICAS)
 
-test: check web conformance integration e2e ## Run every test; servers are started as needed
+test: check web conformance integration e2e model ## Run every test; servers are started as needed
 	@LOCKSTEP_STATE_DIR=run/test LOCKSTEP_PORT_BASE=auto $(LOCAL) down
 
 check: setup ## Format, lint, types, import contracts, unit tests, proto, audit: no server, a minute
@@ -52,7 +52,7 @@ _audit:
 	@$(PY) -m deploy.local.audit
 
 _fast:
-	@$(PY) -m pytest -q tests/unit
+	@$(PY) -m pytest -q tests/unit tests/model/test_model.py tests/model/scripts
 	@$(PY) -m pytest -q -m fast tests/conformance
 
 fix: setup ## Format and mend what can be mended by itself
@@ -79,6 +79,10 @@ faults: setup ## Break everything, real processes, and ask the broker's journal 
 
 bench: setup ## Measure the product beside its bare floors (ARGS="--quick --only fanout")
 	@$(PY) -m tests.bench $(ARGS)
+
+model: setup ## Let anything happen in any order, 100,000 times (MODEL_STEPS, MODEL_SECONDS, MODEL_SEED)
+	@$(PY) -m tests.model
+	@$(PY) -m pytest -q tests/model/test_sight.py
 
 mutants: setup ## Take each safety clause away, one at a time, and see that a test notices
 	@LOCKSTEP_TEST_STATE_DIR=run/mutants $(PY) -m tests.mutants $(ARGS); status=$$?; \

@@ -1,0 +1,138 @@
+"""The planning transaction of an EXIT, MODIFY or CANCEL, without SQL."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from libs.trading.orders import OrderTerms
+from libs.trading.signals import Signal, SignalAction
+from libs.trading.states import SENDABLE, WORKING, OrderState
+from services.executor.births import Born, Ready
+from services.executor.fanout import Opened
+from services.executor.planning import PlacedOrder
+from services.executor.rows import Holding, PlannedOrder
+from tests.model.shape import due_command, due_order, placed_order
+from tests.model.statements import StatementsInMemory
+from tests.model.tables import CommandRecord, OrderRecord
+
+_AT_WORK = WORKING | {OrderState.SENDING, OrderState.UNKNOWN}
+_CLOSING = _AT_WORK | SENDABLE
+_OPENING = _AT_WORK | {OrderState.NEEDS_ATTENTION}
+
+
+@dataclass(slots=True)
+class PageInMemory:
+    """What it makes stands in `born`, as on the real page."""
+
+    statements: StatementsInMemory
+    holding: Holding
+    signal: Signal
+    ready: Ready
+    not_after: float
+    born: Born = field(default_factory=Born)
+
+    async def finish(self, orders: Sequence[PlannedOrder], shards: Sequence[int]) -> None:
+        may_leave = [o.state is OrderState.PLANNED and self.ready(o) for o in orders]
+        born = self.statements.insert(
+            self.signal, orders, may_leave, shards, self.holding, self.not_after
+        )
+        self.born.claims.extend(born.claims)
+        self.born.due.extend(born.due)
+
+    async def opened(self, shards: Sequence[int]) -> dict[str, Opened]:
+        by_account: dict[str, list[OrderRecord]] = {}
+        for order in self._of_strategy(shards):
+            by_account.setdefault(order.planned.account_id, []).append(order)
+        return {
+            account_id: Opened(
+                account_id=account_id,
+                net_quantity=sum(o.planned.side.sign * o.filled_quantity for o in orders),
+                closing=sum(
+                    o.terms.quantity - o.filled_quantity
+                    for o in orders
+                    if o.planned.action is SignalAction.EXIT and o.state in _CLOSING
+                ),
+            )
+            for account_id, orders in by_account.items()
+            if any(
+                o.planned.action is SignalAction.PLACE
+                and (o.filled_quantity or o.state in _OPENING)
+                for o in orders
+            )
+        }
+
+    async def placed(self, shards: Sequence[int]) -> list[PlacedOrder]:
+        return self._listed(
+            lambda order: (
+                order.planned.signal_id == self.signal.parent_signal_id
+                and order.planned.shard in shards
+            )
+        )
+
+    async def entries_at_work(self, shards: Sequence[int]) -> list[PlacedOrder]:
+        mine = {order.order_id for order in self._of_strategy(shards)}
+        return self._listed(
+            lambda order: order.order_id in mine and order.planned.action is SignalAction.PLACE
+        )
+
+    async def cancel_unsent(self, order_ids: Sequence[str], shards: Sequence[int]) -> None:
+        for order_id in order_ids:
+            order = self.statements.tables.orders[order_id]
+            if order.state in SENDABLE and order.planned.shard in shards:
+                order.reason = "MASTER_CANCELLED"
+                self.statements.tables.move(order, OrderState.SKIPPED)
+
+    async def change_unsent(self, changes: Sequence[tuple[str, OrderTerms, bytes]]) -> None:
+        for order_id, terms, _ in changes:
+            order = self.statements.tables.orders[order_id]
+            if order.state in SENDABLE:
+                order.terms = terms
+                self.statements.tables.move(order, order.state)
+                self.born.due.append(due_order(order))
+
+    async def add_commands(
+        self, kind: str, wanted: Sequence[tuple[PlacedOrder, int | None]]
+    ) -> None:
+        tables = self.statements.tables
+        for placed, quantity in wanted:
+            known = tables.commands_of(placed.order_id)
+            for earlier in known:
+                if earlier.state == "DUE" and earlier.kind == "MODIFY":
+                    earlier.state, earlier.changed_at = "DROPPED", tables.now()
+            if any(command.signal_id == self.signal.signal_id for command in known):
+                continue
+            order, terms = tables.orders[placed.order_id], self.signal.terms
+            changed = terms if kind == "MODIFY" else None
+            command = CommandRecord(
+                order_id=placed.order_id,
+                n=len(known) + 1,
+                kind=kind,
+                shard=order.planned.shard,
+                signal_id=self.signal.signal_id,
+                expires_at=self.signal.expires_at,
+                due_at=tables.now(),
+                planned_at=tables.now(),
+                changed_at=tables.now(),
+                order_type=changed.order_type if changed else None,
+                quantity=quantity,
+                limit_price=changed.limit_price if changed else None,
+                trigger_price=changed.trigger_price if changed else None,
+            )
+            tables.commands[placed.order_id, command.n] = command
+            self.born.due.append(due_command(order, command))
+
+    def _of_strategy(self, shards: Sequence[int]) -> list[OrderRecord]:
+        signal = self.signal
+        return [
+            order
+            for order in self.statements.tables.orders.values()
+            if order.planned.shard in shards
+            and order.planned.strategy_id == signal.strategy_id
+            and order.planned.instrument == signal.instrument
+            and order.planned.product == signal.product
+            and order.planned.seq < signal.seq
+            and order.state is not OrderState.SKIPPED
+        ]
+
+    def _listed(self, wanted: Callable[[OrderRecord], bool]) -> list[PlacedOrder]:
+        found = [order for order in self.statements.tables.orders.values() if wanted(order)]
+        return [placed_order(order) for order in sorted(found, key=lambda o: o.order_id)]

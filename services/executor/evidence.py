@@ -27,7 +27,10 @@ BY_ATTRIBUTES = "confidence=attributes"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt:
-    """One order in UNKNOWN. `deadline` is when its answer should have come at the latest."""
+    """One order in UNKNOWN. `deadline` is when its answer should have come at the latest.
+
+    A `parked` one waits for a person already: it is not judged, but others may be mistaken for it.
+    """
 
     order_id: str
     version: int
@@ -41,6 +44,7 @@ class Doubt:
     deadline: datetime
     looks: int
     changed_at: datetime
+    parked: bool = False
 
     @property
     def attributes(self) -> tuple[object, ...]:
@@ -97,7 +101,7 @@ def after_look(
 ) -> Verdict:
     """Judge one complete, successful read of the account's order book.
 
-    `others` are the account's other orders in UNKNOWN.
+    `others` are the account's other orders in doubt.
     """
     matches = [row for row in book.rows if row.client_order_id == doubt.client_order_id]
     if len(matches) > 1:

@@ -45,6 +45,8 @@ class Doubts(Protocol):
 
     async def compared(self, change: UnsureChange, report: OrderReport) -> None: ...
 
+    async def compare_later(self, changes: Sequence[UnsureChange]) -> None: ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settling:
@@ -59,62 +61,82 @@ class Settling:
     async def settle(self) -> None:
         """Ask the brokers what became of requests we know nothing about."""
         by_account: defaultdict[str, list[TimedDoubt]] = defaultdict(list)
+        parked: defaultdict[str, list[Doubt]] = defaultdict(list)
         for doubt, now in await self.doubts.due():
-            by_account[doubt.account_id].append((doubt, now))
+            if doubt.parked:
+                parked[doubt.account_id].append(doubt)
+            else:
+                by_account[doubt.account_id].append((doubt, now))
         changes: defaultdict[str, list[UnsureChange]] = defaultdict(list)
         for change in await self.doubts.unsure_changes():
             changes[change.account_id].append(change)
         for account_id in by_account.keys() | changes.keys():
             self.errands.start(
                 f"settle:{account_id}",
-                partial(self._look, account_id, by_account[account_id], changes[account_id]),
+                partial(
+                    self._look,
+                    account_id,
+                    by_account[account_id],
+                    parked[account_id],
+                    changes[account_id],
+                ),
             )
 
     async def _look(
-        self, account_id: str, doubts: Sequence[TimedDoubt], changes: Sequence[UnsureChange]
+        self,
+        account_id: str,
+        doubts: Sequence[TimedDoubt],
+        parked: Sequence[Doubt],
+        changes: Sequence[UnsureChange],
     ) -> None:
         """Read one account's book once for all that is in doubt there."""
         try:
             rows = await self.reads.book(account_id, urgent=True)
             if isinstance(rows, Unreadable):
                 await self._conclude(doubts, [self._unread(*doubt, rows) for doubt in doubts])
+                await self.doubts.compare_later(changes)
                 return
             book = await self.syncing.take_in(account_id, rows)
-            await self._judge(account_id, doubts, book)
-            by_id = {row.broker_order_id: row for row in rows}
-            for change in changes:
-                if (row := by_id.get(change.broker_order_id)) is not None:
-                    await self.doubts.compared(change, row)
+            await self._judge(account_id, doubts, parked, book)
+            await self._compare(changes, rows)
         except TROUBLE as error:
             # The rows are still there: the next turn begins anew.
             log.warning("look_waits", account_id=account_id, error=str(error))
 
-    async def _judge(self, account_id: str, doubts: Sequence[TimedDoubt], book: Book) -> None:
+    async def _compare(self, changes: Sequence[UnsureChange], rows: Sequence[OrderReport]) -> None:
+        by_id = {row.broker_order_id: row for row in rows}
+        for change in changes:
+            if (row := by_id.get(change.broker_order_id)) is not None:
+                await self.doubts.compared(change, row)
+        await self.doubts.compare_later([c for c in changes if c.broker_order_id not in by_id])
+
+    async def _judge(
+        self,
+        account_id: str,
+        doubts: Sequence[TimedDoubt],
+        parked: Sequence[Doubt],
+        book: Book,
+    ) -> None:
         verdicts = [
             after_look(
                 doubt,
                 book,
                 now=now,
                 window_s=self.evidence_window_s,
-                others=[other for other, _ in doubts if other is not doubt],
+                others=[*parked, *(other for other, _ in doubts if other is not doubt)],
             )
             for doubt, now in doubts
         ]
         if any(verdict.prove for verdict in verdicts):
             executed = await self.executions.executions(account_id)
             verdicts = [
-                self._proved(*timed, verdict, book, executed) if verdict.prove else verdict
+                self._proved(*timed, book, executed) if verdict.prove else verdict
                 for timed, verdict in zip(doubts, verdicts, strict=True)
             ]
         await self._conclude(doubts, verdicts)
 
     def _proved(
-        self,
-        doubt: Doubt,
-        now: datetime,
-        looked: Verdict,
-        book: Book,
-        executed: Executions | Unreadable,
+        self, doubt: Doubt, now: datetime, book: Book, executed: Executions | Unreadable
     ) -> Verdict:
         if isinstance(executed, Unreadable):
             return self._unread(doubt, now, executed)

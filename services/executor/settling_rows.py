@@ -15,6 +15,7 @@ from services.executor.rows import Change, Holding
 from services.executor.statements import HISTORY_OF_MOVED
 
 _ACCOUNTS_MAX = 500
+_COMPARE_AGAIN_S = 5.0
 
 # All doubts of an account come together: one read of its book serves them all.
 _DOUBTS = """
@@ -26,10 +27,10 @@ WITH due AS (
 )
 SELECT order_id, version, account_id, client_order_id, instrument, side, product, order_type,
     quantity, limit_price, trigger_price, coalesce(sent_at, planned_at) AS sent_at,
-    coalesce(deadline, changed_at) AS deadline, looks, changed_at,
+    coalesce(deadline, changed_at) AS deadline, looks, changed_at, state <> 'UNKNOWN' AS parked,
     clock_timestamp() AS now
 FROM executor.orders JOIN due USING (account_id)
-WHERE broker = $1 AND state = 'UNKNOWN'
+WHERE broker = $1 AND (state = 'UNKNOWN' OR state = 'NEEDS_ATTENTION' AND broker_order_id IS NULL)
 """
 
 _LOOKED = """
@@ -55,7 +56,14 @@ SELECT c.order_id, c.n, o.account_id, o.broker_order_id, c.order_type, c.quantit
 FROM executor.commands c JOIN executor.orders o USING (order_id)
 WHERE c.broker = $1 AND c.shard = ANY($2::int[]) AND c.state = 'DUE' AND c.kind = 'MODIFY'
     AND c.attempts > 0 AND (c.compared_at IS NULL OR c.compared_at <= c.changed_at)
+    AND c.due_at <= clock_timestamp()
     AND o.state IN ('ACKED', 'OPEN', 'PARTIAL')
+"""
+
+_COMPARE_LATER = """
+UPDATE executor.commands c SET due_at = clock_timestamp() + make_interval(secs => $3)
+FROM unnest($1::uuid[], $2::int[]) AS later (order_id, n)
+WHERE c.order_id = later.order_id AND c.n = later.n AND c.state = 'DUE'
 """
 
 _COMPARED = """
@@ -113,7 +121,7 @@ class DoubtRows:
     on_change: Sequence[Callable[[], None]]
 
     async def due(self) -> list[tuple[Doubt, datetime]]:
-        """List orders in UNKNOWN of accounts whose next look is due, with the database's time."""
+        """List what is in doubt in accounts whose next look is due, with the database's time."""
         shards = list(self.holding().epochs)
         if not shards:
             return []
@@ -148,6 +156,16 @@ class DoubtRows:
         )
         if taken:
             self._tell()
+
+    async def compare_later(self, changes: Sequence[UnsureChange]) -> None:
+        """Look at these again after a while: their order could not be read."""
+        if changes:
+            await self.pool.execute(
+                _COMPARE_LATER,
+                [change.order_id for change in changes],
+                [change.command for change in changes],
+                _COMPARE_AGAIN_S,
+            )
 
     async def decide(self, doubt: Doubt, change: Change) -> None:
         """Move an order out of UNKNOWN, if it still stands there."""
@@ -201,6 +219,7 @@ def _doubt(row: asyncpg.Record) -> Doubt:
         deadline=row["deadline"],
         looks=row["looks"],
         changed_at=row["changed_at"],
+        parked=row["parked"],
     )
 
 

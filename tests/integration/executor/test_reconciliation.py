@@ -166,6 +166,26 @@ async def test_without_tags_two_equal_orders_go_to_a_person(untagged: World) -> 
         await untagged.until("NEEDS_ATTENTION/AMBIGUOUS_MATCH")
 
 
+async def test_without_tags_an_order_parked_for_a_person_may_be_the_one(untagged: World) -> None:
+    await untagged.a_follower()
+    async with running(untagged.replica):
+        for _ in range(2):
+            await untagged.emit_and_hear()
+            await untagged.until(*["ACKED"] * untagged.seq)
+        without_tags(untagged)
+        first, second = await untagged.orders()
+        del untagged.broker.book[first["client_order_id"]]
+        await untagged.owner.execute(
+            """UPDATE executor.orders SET broker_order_id = NULL, deadline = clock_timestamp(),
+                due_at = clock_timestamp(),
+                state = CASE order_id WHEN $1 THEN 'NEEDS_ATTENTION' ELSE 'UNKNOWN' END""",
+            first["order_id"],
+        )
+        await untagged.until("NEEDS_ATTENTION", "NEEDS_ATTENTION/AMBIGUOUS_MATCH")
+
+    assert (await untagged.orders())[1]["order_id"] == second["order_id"]
+
+
 async def test_an_equal_order_of_the_baseline_is_never_taken_for_ours(untagged: World) -> None:
     follower = await untagged.a_follower(known=False)
     untagged.broker.book["own"] = OrderReport(
@@ -276,6 +296,8 @@ async def change_with_a_lost_answer(world: World, *, taken: bool) -> None:
     parent = await world.emit_and_hear()
     await world.until("ACKED")
     world.broker.changes_fail = OutcomeUnknown("the line broke")
+    # As long as nobody can look, nothing is sent again.
+    world.broker.unreadable = OutcomeUnknown("down")
     await world.emit_and_hear(
         action=SignalAction.MODIFY,
         parent_signal_id=parent.signal_id,
@@ -298,7 +320,10 @@ async def test_modification_the_broker_took_is_not_sent_again(world: World) -> N
     await world.a_follower()
     async with running(world.replica):
         await change_with_a_lost_answer(world, taken=True)
-        for _ in range(200):
+        await asyncio.sleep(3)
+        assert len(world.broker.changes) == 1
+        world.broker.unreadable = None
+        for _ in range(500):
             if await command_state(world) == "DONE":
                 break
             await asyncio.sleep(0.02)
@@ -312,8 +337,8 @@ async def test_modification_the_broker_never_saw_is_sent_again_after_a_look(worl
     await world.a_follower()
     async with running(world.replica):
         await change_with_a_lost_answer(world, taken=False)
-        world.broker.changes_fail = None
-        for _ in range(300):
+        world.broker.changes_fail = world.broker.unreadable = None
+        for _ in range(500):
             if await command_state(world) == "DONE":
                 break
             await asyncio.sleep(0.02)

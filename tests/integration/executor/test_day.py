@@ -262,6 +262,18 @@ async def test_nobody_extends_a_chain_whose_shard_they_lost(chained: World) -> N
     assert await chained.replica.reconciliation.chain.extend() == 0
 
 
+async def test_nobody_seals_a_shard_they_lost(chained: World) -> None:
+    [order, _] = await chained.orders()
+    quiet, sealing = (order["shard"] + 1) % PARTITIONS, chained.replica.reconciliation.sealing
+    day = trading_day(datetime.now(UTC))
+    await chained.owner.execute("UPDATE executor.shard_leases SET owner = 'another', epoch = 99")
+
+    assert await sealing.seal_shard(quiet, day) is False
+    assert not await chained.owner.fetchval(
+        "SELECT count(*) FROM executor.day_seals WHERE day = $1", day
+    )
+
+
 def verify(dsn: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "services.executor.history_chain", "--verify"],

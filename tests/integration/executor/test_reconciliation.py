@@ -233,6 +233,18 @@ async def test_order_not_placed_is_watched_until_it_appears(database: Database) 
     assert alarm["figures"]["account_id"] == account_id
 
 
+async def test_order_that_appears_late_and_filled_is_told_too(world: World) -> None:
+    await lost(world, acts=False)
+    async with running(world.replica):
+        await world.emit_and_hear()
+        await world.until("NOT_PLACED")
+        world.broker.show(world.broker.arrivals[0])
+        world.broker.fill()
+        await world.read_book()
+        await world.until("FILLED")
+        await until_alarm(world, "ORDER_APPEARED_LATE", cleared=True)
+
+
 async def test_fills_nobody_told_of_are_read_from_the_book(database: Database) -> None:
     async with a_world(database, BUSY, working_check_s=0.2) as world:
         await world.a_follower()

@@ -198,7 +198,10 @@ def not_silent(case: Case) -> Iterable[str]:
         raised = [
             alarm
             for alarm in case.alarms
-            if alarm.name in wanted.names and alarm.opened_at <= wanted.since + ALARM_WITHIN
+            if alarm.name in wanted.names
+            and alarm.opened_at <= wanted.since + ALARM_WITHIN
+            # One that stands already need not be raised once more.
+            and (alarm.cleared_at is None or alarm.cleared_at >= wanted.since)
         ]
         if not raised and not _only_in_the_log(case, wanted) and not _brief_doubts(case, wanted):
             yield f"{words} was not raised within {ALARM_WITHIN.total_seconds():g} s"

@@ -77,7 +77,7 @@ async def limits_bite(scene: Scene) -> None:
 @row(43, "burst of 20 signals/s to 50 followers for 10 s", followers=50, within_s=240)
 async def bursts(scene: Scene) -> None:
     world = scene.world
-    await world.restart_executors(EXECUTOR_WAITING_MAX="1500")
+    await world.restart_executors(EXECUTOR_WAITING_MAX="300")
     await world.wait_for_owners()
     resting = [await scene.emit(scene.place_body(away="0.97")) for _ in range(_RESTING)]
     for signal_id in resting:

@@ -48,7 +48,7 @@ class Scene:
     cursor: int
     net_books: Net
     net_ours: Net
-    # Of earlier rows, and none of this one's business.
+    # Of earlier rows' orders and accounts, and none of this one's business.
     stood_before: frozenset[Alarm]
     signals: list[Emitted] = field(default_factory=list)
     expected: list[Expected] = field(default_factory=list)
@@ -352,7 +352,11 @@ async def open_scene(
         cursor=await world.simulator.cursor(),
         net_books=await world.simulator.net(clients),
         net_ours=await world.ledger.net(list(clients)),
-        stood_before=frozenset(await world.ledger.alarms(began_at)),
+        stood_before=frozenset(
+            alarm
+            for alarm in await world.ledger.alarms(began_at)
+            if alarm.subject.startswith(("order:", "account:"))
+        ),
     )
 
 

@@ -9,7 +9,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
-from tests.model.run import Done, Found, run
+from tests.model.run import Done, share
 
 _WORKERS = 2
 # Far enough apart that two workers never run the same round.
@@ -24,23 +24,16 @@ def main() -> int:
     began_at = time.monotonic()
     with ProcessPoolExecutor(_WORKERS, mp_context=get_context("spawn")) as workers:
         shares = [
-            workers.submit(_share, seed + worker * _SEEDS_APART, steps // _WORKERS, seconds)
+            workers.submit(share, seed + worker * _SEEDS_APART, steps // _WORKERS, seconds)
             for worker in range(_WORKERS)
         ]
-        results = [share.result() for share in shares]
+        results = [one.result() for one in shares]
     done = sum(result.steps for result in results if isinstance(result, Done))
     for found in (result for result in results if isinstance(result, str)):
         _say(f"model: found something. Paste the steps into tests/model/scripts:\n{found}")
     stopped = "" if done >= steps else ", stopped by the clock or by what was found"
     _say(f"model: {done} steps done in {time.monotonic() - began_at:.0f} s{stopped}")
     return int(any(isinstance(result, str) for result in results))
-
-
-def _share(seed: int, steps: int, seconds: float) -> Done | str:
-    try:
-        return run(seed, steps, seconds)
-    except Found as found:
-        return str(found)
 
 
 def _say(line: str) -> None:

@@ -25,6 +25,7 @@ from libs.paper.exchange import PaperExchange
 from libs.paper.instruments import BUILT_IN
 from libs.paper.orders import OrderRequest, PaperOrder, PaperTrade
 from libs.trading.orders import OrderIntent, OrderReport, OrderStatus, Position, Trade
+from services.executor.rows import WRITE_WITHIN_S
 from tests.model.virtual_time import ProcessLoop, VirtualTime
 
 Mood = Literal[
@@ -295,7 +296,7 @@ class OrderDoor:
     ) -> OrderReport:
         mood = self.broker.next_mood(session.account_id, kind)
         if mood == "connects slowly":
-            await asyncio.sleep(1.9)
+            await asyncio.sleep(WRITE_WITHIN_S * 0.9)
         if mood == "cannot be reached":
             await asyncio.sleep(_ANSWER_S)
             raise NotSent("connection refused")

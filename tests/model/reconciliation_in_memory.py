@@ -37,17 +37,24 @@ class DoubtsInMemory:
     async def compared(self, change: UnsureChange, report: OrderReport) -> None:
         await self.ledger.line.ask(lambda: self.ledger.statements.compared(change, report))
 
+    async def compare_later(self, changes: Sequence[UnsureChange]) -> None:
+        await self.ledger.line.ask(lambda: self.ledger.statements.compare_later(changes))
+
     def _due(self, shards: set[int]) -> list[tuple[Doubt, datetime]]:
         tables = self.ledger.statements.tables
-        unknown = [o for o in tables.orders.values() if o.state is OrderState.UNKNOWN]
+        in_doubt = [
+            o for o in tables.orders.values() if o.state is OrderState.UNKNOWN or _parked(o)
+        ]
         accounts = {
             order.planned.account_id
-            for order in unknown
-            if order.planned.shard in shards and order.due_at <= tables.now()
+            for order in in_doubt
+            if order.planned.shard in shards
+            and order.state is OrderState.UNKNOWN
+            and order.due_at <= tables.now()
         }
         return [
             (_doubt(order), tables.now())
-            for order in unknown
+            for order in in_doubt
             if order.planned.account_id in accounts
         ]
 
@@ -65,6 +72,7 @@ class DoubtsInMemory:
             for command in tables.commands.values()
             if command.shard in shards
             and command.state == "DUE"
+            and command.due_at <= tables.now()
             and self.ledger.statements.is_unsure(command)
             and (order := tables.orders[command.order_id]).state in WORKING
         ]
@@ -155,7 +163,12 @@ def _doubt(order: OrderRecord) -> Doubt:
         deadline=order.deadline or order.changed_at,
         looks=order.looks,
         changed_at=order.changed_at,
+        parked=_parked(order),
     )
+
+
+def _parked(order: OrderRecord) -> bool:
+    return order.state is OrderState.NEEDS_ATTENTION and order.broker_order_id is None
 
 
 def _terms(order: OrderRecord, command: CommandRecord) -> OrderTerms:

@@ -39,6 +39,14 @@ def run(first_seed: int, steps: int, seconds: float, *, shrink: bool = True) -> 
     return Done(steps=done, rounds=rounds, seconds=time.monotonic() - began_at)
 
 
+def share(first_seed: int, steps: int, seconds: float) -> Done | str:
+    """Run one process's share; a text is what was found."""
+    try:
+        return run(first_seed, steps, seconds)
+    except Found as found:
+        return str(found)
+
+
 def _round(number: int, steps: int, *, shrink: bool) -> None:
     """Run one seed; by it, the round can be run again alone."""
     # A class of its own, because hypothesis writes the seed on it.

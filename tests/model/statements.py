@@ -21,6 +21,7 @@ from services.executor.settling_rows import Look, UnsureChange
 from tests.model.shape import due_command, due_order
 from tests.model.tables import CommandRecord, OrderRecord, Tables
 
+_COMPARE_AGAIN = timedelta(seconds=5)
 _TAKES_TERMS = WORKING | {OrderState.FILLED, OrderState.CANCELLED}
 
 
@@ -266,6 +267,12 @@ class StatementsInMemory:
         if order.state in WORKING:
             order.terms = change.terms
             self.tables.move(order, order.state)
+
+    def compare_later(self, changes: Sequence[UnsureChange]) -> None:
+        for change in changes:
+            command = self.tables.commands[change.order_id, change.command]
+            if command.state == "DUE":
+                command.due_at = self.tables.now() + _COMPARE_AGAIN
 
     def note_looks(self, looks: Sequence[Look]) -> None:
         for look in looks:

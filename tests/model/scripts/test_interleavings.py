@@ -1,5 +1,7 @@
 """Interleavings worth keeping: scripts as hypothesis prints them, with what must come out."""
 
+import pytest
+
 from libs.trading.states import OrderState
 from tests.model.played import played
 from tests.model.world import World
@@ -110,3 +112,16 @@ def test_an_order_cancelled_on_its_way_is_not_sent_again_when_it_comes_back() ->
 
     assert states_of(state.world, "account-0") == [OrderState.SKIPPED]
     assert arrivals_of(state.world, "account-0", "PLACE") == 1
+
+
+@pytest.mark.xfail(reason="a refusal bans whatever session is known when it comes")
+def test_a_late_refusal_of_an_old_session_leaves_the_new_one_alone() -> None:
+    with played() as state:
+        state.wait_a_while(seconds=4.5)
+        state.place(master=0, instrument=0, quantity=10, ticks=-4, delivery="at once", then=0.5)
+        state.expire_session(account=0)
+        state.mood(account=0, kind="CANCEL", mood="connects slowly", times=1)
+        state.cancel(master=0, which=0, delivery="at once", then=0.5)
+        state.connect(account=0, connected=True)
+        state.wait_a_while(seconds=14.0)
+        assert states_of(state.world, "account-0") == [OrderState.CANCELLED]

@@ -52,7 +52,7 @@ _audit:
 	@$(PY) -m deploy.local.audit
 
 _fast:
-	@$(PY) -m pytest -q tests/unit tests/model/test_model.py tests/model/scripts
+	@$(PY) -m pytest -q tests/unit tests/model --deselect tests/model/test_sight.py
 	@$(PY) -m pytest -q -m fast tests/conformance
 
 fix: setup ## Format and mend what can be mended by itself

@@ -124,7 +124,7 @@ def _watch(
     link: KafkaLink,
 ) -> None:
     """Look at Kafka and at whatever else may be away, and raise the alarms of this replica."""
-    refilled = Recently()
+    refilled = Recently(settings.alarm_lasts_s)
     without_kafka = WithoutKafka(
         bus_ready=link.ready,
         emitted=replica.repository,

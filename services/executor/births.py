@@ -115,6 +115,8 @@ class Births:
     ) -> Born:
         """Write one chunk. In a transaction, the caller commits before anything is sent."""
         holding = self.holding()
+        # Before the statement: whoever is frozen until its answer is read finds it too late.
+        not_after = time.monotonic() + WRITE_WITHIN_S
         rows = await connection.fetch(
             _INSERT,
             self.broker,
@@ -139,7 +141,6 @@ class Births:
             [order.state is OrderState.PLANNED and ready(order) for order in orders],
             planned_shards,
         )
-        not_after = time.monotonic() + WRITE_WITHIN_S
         by_tag = {order.client_order_id: order for order in orders}
         born = Born()
         for tag, version, state in rows:

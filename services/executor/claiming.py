@@ -136,23 +136,23 @@ class Claims:
 
     async def orders(self, statement: str, due: Sequence[Due], holding: Holding) -> list[Claim]:
         """Claim new orders by `CLAIM_ENTRIES` or `CLAIM_EXITS`."""
+        not_after = time.monotonic() + WRITE_WITHIN_S
         rows = await self.pool.fetch(
             statement,
             [item.order_id for item in due],
             [item.version for item in due],
             *self._lease(holding),
         )
-        not_after = time.monotonic() + WRITE_WITHIN_S
         return [_claim(row, not_after) for row in rows]
 
     async def commands(self, due: Sequence[Due], holding: Holding) -> list[Claim]:
+        not_after = time.monotonic() + WRITE_WITHIN_S
         rows = await self.pool.fetch(
             _CLAIM_COMMANDS,
             [item.order_id for item in due],
             [item.command for item in due],
             *self._lease(holding),
         )
-        not_after = time.monotonic() + WRITE_WITHIN_S
         return [
             _claim(row, not_after, row["n"], row["kind"], row["broker_order_id"]) for row in rows
         ]

@@ -50,8 +50,8 @@ class Departure:
     pace: Pace
     breaches: Breaches
     new_breaker: Callable[[], Breaker]
-    breakers: defaultdict[Environment, Breaker] = field(init=False)
     unreadable: Recently = field(default_factory=Recently)
+    breakers: defaultdict[Environment, Breaker] = field(init=False)
     _question: object = None
     _answer: Hold | Skip | None = None
     _answer_until: float = 0.0

@@ -184,7 +184,7 @@ class ExecutorFlow:
         retry_after_s = 1.0
         match error:
             case SessionExpired():
-                self.sessions.refuse(session.account_id)
+                self.sessions.refuse(session)
                 problem = SESSION if self.refusals_prove else UNKNOWN
             case RateLimited():
                 retry_after_s = error.retry_after_s

@@ -92,7 +92,7 @@ class AccountReads:
             try:
                 return await door(self.doors, session)
             except SessionExpired as error:
-                self.sessions.refuse(account_id)
+                self.sessions.refuse(session)
                 return Unreadable(message=str(error), session_lost=True)
             except BrokerError as error:
                 return Unreadable(message=str(error))

@@ -87,6 +87,7 @@ def build_replica(
         gateways=gateways,
         refusals_prove=gateways.manifest.refused_before_processing_confirmed,
         waiting_max=settings.waiting_max,
+        shed=Recently(settings.alarm_lasts_s),
     )
     work = Work(
         flow=flow,
@@ -97,6 +98,7 @@ def build_replica(
         shards=shards,
         claim_chunk=settings.claim_chunk,
         sweep_every_s=settings.sweep_every_s,
+        ledger_away=Recently(settings.alarm_lasts_s),
     )
     return Replica(
         repository=repository,
@@ -134,6 +136,7 @@ def _departure(
             per_minute_max=int(manifest.requests_per_minute_max * _EXECUTOR_SHARE),
         ),
         breaches=Breaches(pool),
+        unreadable=Recently(settings.alarm_lasts_s),
         new_breaker=lambda: Breaker(
             failures_max=settings.breaker_failures_max, cooldown_s=settings.breaker_cooldown_s
         ),

@@ -96,12 +96,16 @@ class Sessions:
             if fresh:
                 on_fresh(fresh)
 
-    def refuse(self, account_id: str) -> None:
-        """Forget a session the broker no longer takes, until a newer one comes."""
-        known = self._open.pop(account_id, None)
-        if known is not None:
-            self._refused[account_id] = known.version
-            log.warning("session_refused_by_broker", account_id=account_id)
+    def refuse(self, session: BrokerSession) -> None:
+        """Forget a session the broker no longer takes, until a newer one comes.
+
+        A late refusal of an older session says nothing about the one we have now.
+        """
+        known = self._open.get(session.account_id)
+        if known is not None and known.session is session:
+            del self._open[session.account_id]
+            self._refused[session.account_id] = known.version
+            log.warning("session_refused_by_broker", account_id=session.account_id)
 
     def refused(self) -> dict[str, dict[str, str]]:
         """Name the accounts whose session the broker refused and that got no newer one yet."""

@@ -57,6 +57,8 @@ class ExecutorSettings(
     attempts_max: int = Field(default=3, gt=0)
     # The paper exchange never closes; `hours` makes paper accounts keep the real hours.
     paper_market: PaperMarket = PaperMarket.OPEN
+    # How long an alarm stands about something that happened once.
+    alarm_lasts_s: float = Field(default=20, gt=0)
     clock_every_s: float = Field(default=10, gt=0)
     breaker_failures_max: int = Field(default=5, gt=0)
     breaker_cooldown_s: float = Field(default=1, gt=0)

@@ -146,7 +146,9 @@ def _payload(reply: HTTPReply) -> dict[str, Any]:
 
 def _shapeless(reply: HTTPReply, what: str) -> OutcomeUnknown:
     content_type = reply.headers.get("content-type", "no content type")
-    return OutcomeUnknown(f"HTTP {reply.status}, {content_type}: {what}")
+    # Their own error page is an ordinary failure; any other strange shape is news for a person.
+    kind = OutcomeUnknown if reply.status >= 500 else AnswerUnreadable
+    return kind(f"HTTP {reply.status}, {content_type}: {what}")
 
 
 def _code(payload: Mapping[str, Any]) -> int:

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from libs.brokers.errors import (
+    AnswerUnreadable,
     BrokerError,
     LoginRefused,
     NotProcessed,
@@ -156,6 +157,27 @@ def test_code_outside_the_table_proves_nothing(code: int) -> None:
 def test_anything_else_is_an_unknown_outcome(reply: HTTPReply) -> None:
     with pytest.raises(OutcomeUnknown):
         read(reply)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        a_page(200),
+        a_page(307),
+        a_page(403),
+        a_page(200, b'{"s":"ok","code":1101,"id":"52104', "application/json"),
+    ],
+)
+def test_a_shape_no_documentation_knows_is_told_to_people(reply: HTTPReply) -> None:
+    with pytest.raises(AnswerUnreadable):
+        read(reply)
+
+
+def test_an_error_page_of_their_server_is_an_ordinary_failure() -> None:
+    with pytest.raises(OutcomeUnknown) as told:
+        read(a_page(502))
+
+    assert not isinstance(told.value, AnswerUnreadable)
 
 
 ON_ANY_MACHINE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from libs.trading.events import UpdateSource
 from libs.trading.orders import OrderReport, OrderStatus
-from libs.trading.reasons import AttentionReason, HoldReason, SkipReason
+from libs.trading.reasons import AttentionReason, ClosedReason, HoldReason, SkipReason
 from libs.trading.states import AT_BROKER, OrderState, folded_state
 from services.executor.rows import Change, OrderRow, Word
 
@@ -51,6 +51,8 @@ def _after_report(row: OrderRow, report: OrderReport, source: UpdateSource) -> C
         return None
     if row.state is OrderState.NEEDS_ATTENTION:
         return None  # A person decides; the observation is kept beside the order.
+    if row.reason == ClosedReason.ABANDONED and report.filled_quantity <= row.filled_quantity:
+        return None  # A person gave it up: only a new fill brings it back.
     state = folded_state(row.state, row.filled_quantity, report)
     filled = max(row.filled_quantity, report.filled_quantity)
     broker_order_id = row.broker_order_id or report.broker_order_id or None

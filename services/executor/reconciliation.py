@@ -8,8 +8,7 @@ from typing import Any
 import asyncpg
 import structlog
 
-from libs.contracts.notices import notice_message
-from libs.runtime.alarms import Alarms
+from services.executor.alarms import Alarms
 from services.executor.attention_rows import Attention
 from services.executor.baseline import Baseline
 from services.executor.day_rows import DayRows
@@ -65,8 +64,9 @@ def build_reconciliation(
     ledger: PostgresLedger,
     flow: ExecutorFlow,
     gateways: OpenGateways,
+    alarms: Alarms,
 ) -> Reconciliation:
-    common = _Common(settings, pool, ledger, flow, gateways)
+    common = _Common(settings, pool, ledger, flow, gateways, alarms)
     rereading = common.rereading()
     drift = common.drift(rereading)
     chain = HistoryChain(pool, ledger.broker, ledger.holding)
@@ -106,11 +106,12 @@ class _Common:
         ledger: PostgresLedger,
         flow: ExecutorFlow,
         gateways: OpenGateways,
+        alarms: Alarms,
     ) -> None:
         """Build it around what the order path has already."""
         self.settings, self.pool, self.ledger, self.flow = settings, pool, ledger, flow
         self.tag_key = bytes.fromhex(settings.order_tag_key.get_secret_value())
-        self.alarms = Alarms(pool, "executor", None, notice_message)
+        self.alarms = alarms
         self.errands = Errands()
         self.baseline = Baseline(pool)
         self.rows = DayRows(pool, ledger.broker)

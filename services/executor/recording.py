@@ -31,7 +31,7 @@ JOIN executor.orders o USING (account_id, broker_order_id)
 """
 _LOCK = """
 SELECT order_id, version, state, account_id, user_id, client_order_id, instrument, quantity,
-    filled_quantity, average_price, broker_order_id, attempts, expires_at,
+    filled_quantity, average_price, broker_order_id, attempts, expires_at, reason,
     clock_timestamp() AS now
 FROM executor.orders WHERE order_id = ANY($1::uuid[]) ORDER BY order_id FOR UPDATE
 """
@@ -235,4 +235,5 @@ def _row(row: asyncpg.Record) -> OrderRow:
         broker_order_id=row["broker_order_id"],
         attempts=row["attempts"],
         expires_at=expires_at,
+        reason=row["reason"],
     )

@@ -163,6 +163,7 @@ class OrderRow:
     broker_order_id: str | None
     attempts: int
     expires_at: datetime
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -147,3 +147,12 @@ def test_a_rejection_keeps_the_brokers_code_and_words() -> None:
 def test_a_move_that_does_not_exist_is_never_written() -> None:
     with pytest.raises(ValueError, match="UNKNOWN never becomes HELD"):
         after(a_row(S.UNKNOWN), Change(state=S.HELD))
+
+
+def test_an_order_that_a_person_gave_up_comes_back_only_with_a_new_fill() -> None:
+    given_up = a_row(S.LAPSED, reason="ABANDONED", filled_quantity=2)
+
+    assert fold(given_up, report=a_report(status=OrderStatus.CANCELLED, filled_quantity=2)) is None
+    assert state_of(
+        fold(given_up, report=a_report(status=OrderStatus.FILLED, filled_quantity=10))
+    ) == ("NEEDS_ATTENTION/CONTRADICTION")

@@ -30,8 +30,8 @@ class SessionOfEverybody:
     def want(self, account_ids: list[str]) -> None:
         raise AssertionError("nothing is missing")
 
-    def refuse(self, account_id: str) -> None:
-        self.refused.append(account_id)
+    def refuse(self, session: BrokerSession) -> None:
+        self.refused.append(session.account_id)
 
 
 @dataclass

@@ -1,7 +1,5 @@
 """Interleavings worth keeping: scripts as hypothesis prints them, with what must come out."""
 
-import pytest
-
 from libs.trading.states import OrderState
 from tests.model.played import played
 from tests.model.world import World
@@ -114,7 +112,6 @@ def test_an_order_cancelled_on_its_way_is_not_sent_again_when_it_comes_back() ->
     assert arrivals_of(state.world, "account-0", "PLACE") == 1
 
 
-@pytest.mark.xfail(reason="a refusal bans whatever session is known when it comes")
 def test_a_late_refusal_of_an_old_session_leaves_the_new_one_alone() -> None:
     with played() as state:
         state.wait_a_while(seconds=4.5)

@@ -46,6 +46,8 @@ TIMINGS = {
     "EXECUTOR_LEASE_S": "3",
     "EXECUTOR_SWEEP_EVERY_S": "0.5",
     "EXECUTOR_CHAIN_EVERY_S": "1",
+    # No row is about the end of a day.
+    "EXECUTOR_SEAL_AT_IST": "23:59",
     "STREAMING_DOWN_ALARM_AFTER_S": "2",
     "STREAMING_BOOK_REREAD_S": "5",
     "STREAMING_BOOK_REREAD_IDLE_S": "5",

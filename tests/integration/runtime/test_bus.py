@@ -1,7 +1,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import asyncpg
@@ -237,3 +237,36 @@ async def test_differing_partitions_end_the_process_and_nothing_is_consumed(
                 await asyncio.sleep(0.02)
         assert not link.started
     assert isinstance(refused[0], PartitionsDiffer)
+
+
+async def test_a_reader_waits_for_records_instead_of_asking_in_a_circle(kafka: str) -> None:
+    mine = str(uuid4())
+    bus = open_bus(settings(kafka), client_id="test")
+    heard: list[bytes] = []
+    asked = 0
+
+    @bus.subscriber(TOPIC, group_id=f"patient-{mine}", **{**SUBSCRIBE, "decoder": None})  # type: ignore[untyped-decorator]
+    async def on_records(records: list[bytes]) -> None:
+        heard.extend(records)
+
+    async with KafkaLink(bus) as link:
+        await link.wait_started()
+        [subscriber] = bus.subscribers
+        consumer = cast(Any, subscriber).consumer
+        getmany = consumer.getmany
+
+        async def counted(**options: Any) -> Any:
+            nonlocal asked
+            asked += 1
+            return await getmany(**options)
+
+        consumer.getmany = counted
+        await asyncio.sleep(1.5)
+        idle = asked
+        await Publisher(bus).publish(TOPIC, key=mine, partition=0, payload=b"now")
+        async with asyncio.timeout(10):
+            while b"now" not in heard:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    # Every five milliseconds would be 300 times.
+    assert idle < 20

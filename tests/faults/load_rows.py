@@ -38,10 +38,13 @@ async def loses_a_session(scene: Scene) -> None:
         return len(done) == 2 * (len(scene.followers) - 1)
 
     await scene.until("the other 59 accounts are served", others_done, 9)
-    here = {o.account_id: o for o in await scene.world.ledger.orders([second])}
-    mine = here[victim.account_id]
-    waits = mine.state in {"HELD", "SKIPPED"} and mine.reason == "SESSION"
-    scene.check(waits, f"the account without session is {mine.state}({mine.reason})")
+
+    async def waits() -> bool:
+        orders = await scene.world.ledger.orders([second])
+        mine = next(order for order in orders if order.account_id == victim.account_id)
+        return mine.state in {"HELD", "SKIPPED"} and mine.reason == "SESSION"
+
+    await scene.until("the account without session waits for one", waits, 5)
     entries = await simulator.entries(scene.cursor)
     logins = sum(a.operation == "login" for a in arrivals_of(entries))
     scene.check(logins <= 1, f"{logins} logins were tried")

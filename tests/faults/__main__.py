@@ -99,7 +99,7 @@ async def _run(arguments: argparse.Namespace, screen: Screen) -> Result:
     async with AsyncExitStack() as opened:
         world = await open_world(opened, screen, followers=arguments.followers)
         searched = await canaries_of(world)
-        result = Result(seed=seed, means=world.wires.means())
+        result = Result(seed=seed, means=world.wires.means() | world.disk.means())
         for row in arguments.rows:
             outcome = RowResult(row=row.number, name=row.name)
             result.rows.append(outcome)

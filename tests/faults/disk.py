@@ -45,6 +45,11 @@ class Disk:
             return Disk(folder, why_not=f"mounting a tmpfs is refused here: {words}")
         return Disk(folder)
 
+    def means(self) -> dict[str, str]:
+        """Say how the disk is made full in this run."""
+        made = f"a tmpfs of {_SIZE_MB} MB in a mount namespace of its own"
+        return {"disk full": self.why_not or made}
+
     def holder(self) -> Program:
         """Build the program that makes and keeps the disk."""
         seed = self.folder.with_name(f"{self.folder.name}.seed")

@@ -33,4 +33,7 @@ export const ATTENTION_REASONS = {
   BOOK_UNREADABLE: "The broker's order book could not be read.",
   SESSION_DEAD: "The broker session ended before the order could be looked up.",
   CONTRADICTION: "The broker contradicted what it had said before.",
+  UNEXPLAINED_FILL: "The broker shows a fill that none of your known orders explains.",
+  STILL_OPEN: "The day is over and the order still looked open here.",
+  DAY_DIFFERENCE: "At the end of the day the broker's records differed from ours.",
 } as const;

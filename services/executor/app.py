@@ -29,7 +29,7 @@ from services.executor.gateways import OpenGateways
 from services.executor.replica import Replica, build_replica, watched
 from services.executor.routes import router
 from services.executor.settings import ExecutorSettings
-from services.executor.watching import Recently, Watch
+from services.executor.watching import Watch
 from services.executor.without_kafka import WithoutKafka
 
 Plan = Callable[[Sequence[Record | Undecodable]], Awaitable[bool]]
@@ -124,18 +124,17 @@ def _watch(
     link: KafkaLink,
 ) -> None:
     """Look at Kafka and at whatever else may be away, and raise the alarms of this replica."""
-    refilled = Recently(settings.alarm_lasts_s)
     without_kafka = WithoutKafka(
         bus_ready=link.ready,
         emitted=replica.repository,
         followers=replica.work.followers,
         shards=replica.shards,
         plan=replica.work.plan,
-        refilled=refilled,
+        refilled=replica.work.flow.refilled,
     )
     watch = Watch(
         alarms,
-        watched(settings, replica, without_kafka.away, refilled),
+        watched(settings, replica, without_kafka.away),
         replica.repository.open_alarms,
     )
     keep(stack, replica.work.watch(watch), "alarms")

@@ -46,6 +46,7 @@ from services.executor.watching import Recently
 log = structlog.get_logger()
 
 _CHANGE_AGAIN_S = 2.0
+_SECOND_S = 1.5
 
 
 class Ledger(Protocol):
@@ -103,12 +104,16 @@ class ExecutorFlow:
     # More than this never waits here; what is left out stands in `shed` for a while.
     waiting_max: int
     shed: Recently = field(default_factory=Recently)
+    # Signals that the bus did not bring and the database did.
+    refilled: Recently = field(default_factory=Recently)
 
     async def plan(self, records: Sequence[Record | Undecodable]) -> None:
         """Write down what each follower shall get; what may leave, leaves once that is durable."""
         heard = sorted_out(records, self.followers.broker)
         follows = await self._learn(heard)
         signals = await without_gaps(heard.in_order(), self.followers, self.sources)
+        if refilled := sum(signal.signal_id not in heard.signals for signal, _ in signals):
+            self.refilled.note(records=str(refilled))
         late = await missed_by(follows, self.followers, self.sources)
         for signal, shards in signals:
             async for born in copy(
@@ -117,16 +122,20 @@ class ExecutorFlow:
                 self._launch(born)
             for shard in shards:
                 self.followers.note_planned(shard, signal.master_id, signal.seq)
+        await self._plan_late(late)
+        await self.ledger.bury(heard.dead)
+        if heard.words:
+            await self.ledger.record(heard.words)
+        crashpoint(Crashpoint.AFTER_PLAN_COMMIT)
+
+    async def _plan_late(self, late: Sequence[tuple[Signal, Follow]]) -> None:
+        """Give a follow that was heard after its signal its order."""
         for signal, follow in late:
             if self.followers.known(follow) is None:
                 raise ShardsLost(f"follow {follow.follow_id}")
             orders = self.fanout.entries(signal, [follow], self.followers.accounts)
             async for born in self.ledger.births(signal, orders, [], self._ready):
                 self._launch(born)
-        await self.ledger.bury(heard.dead)
-        if heard.words:
-            await self.ledger.record(heard.words)
-        crashpoint(Crashpoint.AFTER_PLAN_COMMIT)
 
     async def dispatch(self, due: Sequence[Due]) -> None:
         """Claim in one statement per kind what may leave, and send each claimed request once."""
@@ -194,7 +203,8 @@ class ExecutorFlow:
             case _:
                 problem = UNKNOWN
         await self._heard(claim, problem=problem, message=str(error), retry_after_s=retry_after_s)
-        if isinstance(error, RateLimited):
+        # A second's limit is a matter of pace; the minute's brings the account near a day's block.
+        if isinstance(error, RateLimited) and error.retry_after_s > _SECOND_S:
             await self.ledger.note_breach(session.account_id)
 
     async def _answered(self, claim: Claim, report: OrderReport) -> None:

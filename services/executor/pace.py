@@ -1,7 +1,7 @@
 """How fast one account may send: a sliding window per account and exchange segment.
 
 Exchanges allow ten order requests in any second per client and segment, modifications and cancels
-included; brokers limit a minute too. Entries may use eight of ten; two stay free for cancels and
+included; brokers limit a minute too. Two of what an account may send stay free for cancels and
 exits, so that a burst of entries can never hold up a way out. A window, not a bucket that fills: a
 full bucket and its refill would pass almost twice the limit within one second.
 """

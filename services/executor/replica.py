@@ -44,6 +44,7 @@ from services.executor.work import Work
 # Of the requests a broker grants an account. Streaming and auth have 30 %, our own reads 20 % of
 # what is left.
 _ORDERS_SHARE = 0.7 * 0.8
+_NEVER_USED = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +90,7 @@ def build_replica(
         refusals_prove=gateways.manifest.refused_before_processing_confirmed,
         waiting_max=settings.waiting_max,
         shed=Recently(settings.alarm_lasts_s),
+        refilled=Recently(settings.alarm_lasts_s),
     )
     work = Work(
         flow=flow,
@@ -133,7 +135,8 @@ def _departure(
             every_s=settings.clock_every_s,
         ),
         pace=Pace(
-            per_window_max=manifest.orders_per_second_max,
+            # Requests bunch up on their way: two of ten stay unused, two more are for ways out.
+            per_window_max=manifest.orders_per_second_max - _NEVER_USED,
             per_minute_max=int(manifest.requests_per_minute_max * _ORDERS_SHARE),
         ),
         breaches=Breaches(pool),
@@ -164,10 +167,7 @@ def _ledger(
 
 
 def watched(
-    settings: ExecutorSettings,
-    replica: Replica,
-    away: Callable[[], Figures | None],
-    refilled: Recently,
+    settings: ExecutorSettings, replica: Replica, away: Callable[[], Figures | None]
 ) -> list[Watched]:
     """List what this replica raises an alarm about for as long as it is so."""
     flow, work = replica.work.flow, replica.work
@@ -186,7 +186,7 @@ def watched(
         Watched.one(AlarmName.BACKLOG_SHED, broker, flow.shed.stands),
         Watched.one(AlarmName.LEDGER_AWAY, broker, work.ledger_away.stands),
         Watched.one(AlarmName.KAFKA_AWAY, broker, away),
-        Watched.one(AlarmName.SIGNALS_REFILLED, broker, refilled.stands),
+        Watched.one(AlarmName.SIGNALS_REFILLED, broker, flow.refilled.stands),
         Watched.one(AlarmName.CALENDAR_ENDS, "market_hours", calendar_ends),
         Watched(
             name=AlarmName.SESSION_REFUSED,

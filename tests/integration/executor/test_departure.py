@@ -88,7 +88,7 @@ async def test_an_account_refused_twice_for_its_rate_gets_no_entries_that_day_bu
             await world.until("ACKED")
             world.broker.fill()
             await world.read_book()
-            world.broker.fails[follower.account_id] = RateLimited("slow", retry_after_s=0.1)
+            world.broker.fails[follower.account_id] = RateLimited("slow", retry_after_s=1.6)
             world.broker.acts_then_fails = False
             await world.emit_and_hear()
             await world.until("FILLED", "SKIPPED/RATE_DAY_BLOCK")
@@ -120,7 +120,8 @@ async def test_entries_beyond_what_may_wait_are_left_out(database: Database) -> 
             states = await world.states()
         left_out = states.count("SKIPPED/OVERLOAD")
         assert left_out > 0
-        assert states.count("ACKED") + states.count("SENDING") + left_out >= 12 - 3
+        waiting = sum(state.startswith(("PLANNED", "HELD")) for state in states)
+        assert waiting <= 3
         assert len(world.broker.arrivals) + left_out <= 12
         assert world.replica.work.flow.shed.stands() is not None
 

@@ -52,6 +52,7 @@ SUBSCRIBE: dict[str, Any] = {
 
 _REQUEST_TIMEOUT_MS = 10_000
 _PATIENCE_MS = 1_000
+_COORDINATION_ENDED = "Unexpected error during coordination"
 
 
 class PatientConsumer(AIOKafkaConsumer):
@@ -61,6 +62,11 @@ class PatientConsumer(AIOKafkaConsumer):
     that costs latency (half of it, 6 ms on the way of every signal, measured), or it spins.
     """
 
+    def __init__(self, *topics: str, broken: asyncio.Event, **options: Any) -> None:  # noqa: ANN401
+        """`broken` is set when this consumer will never read again."""
+        super().__init__(*topics, **options)  # type: ignore[no-untyped-call]
+        self._broken = broken
+
     async def getmany(
         self,
         *partitions: TopicPartition,
@@ -69,9 +75,15 @@ class PatientConsumer(AIOKafkaConsumer):
     ) -> dict[TopicPartition, list[ConsumerRecord[Any, Any]]]:
         """Wait up to a second, whatever is asked for."""
         waited = max(timeout_ms, _PATIENCE_MS)
-        found: dict[TopicPartition, list[ConsumerRecord[Any, Any]]] = await super().getmany(
-            *partitions, timeout_ms=waited, max_records=max_records
-        )
+        found: dict[TopicPartition, list[ConsumerRecord[Any, Any]]]
+        try:
+            found = await super().getmany(*partitions, timeout_ms=waited, max_records=max_records)
+        except KafkaError as error:
+            # aiokafka ends its coordination for good after an error that it does not expect, as
+            # uvloop's of a line that was cut while being written to. Only a new consumer helps.
+            if _COORDINATION_ENDED in str(error):
+                self._broken.set()
+            raise
         return found
 
 
@@ -90,13 +102,16 @@ class KafkaBus(KafkaBroker):
         super().__init__(servers, **options)
         self._linger_ms = linger_ms
         self._records: AIOKafkaProducer | None = None
+        # Set when a consumer will never read again: `KafkaLink` then starts the bus anew.
+        self.broken = asyncio.Event()
 
     async def start(self) -> None:
         """Start the consumers, then the producer."""
+        self.broken.clear()
         await self.connect()
         settings = self.config.broker_config
         options = cast(partial[AIOKafkaConsumer], settings.builder).keywords
-        settings.builder = partial(PatientConsumer, **options)
+        settings.builder = partial(PatientConsumer, **{**options, "broken": self.broken})
         await super().start()
         self._records = AIOKafkaProducer(
             bootstrap_servers=self.specification.url,

@@ -4,14 +4,13 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Self
+from typing import Any, Protocol, Self
 
 import asyncpg
 import structlog
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 from faststream.exceptions import FastStreamException
-from faststream.kafka import KafkaBroker as KafkaBus
 
 from libs.runtime.outbox import BusUnavailable
 from libs.runtime.postgres import UNREACHABLE
@@ -33,8 +32,23 @@ def stop_this_process(error: BaseException) -> None:
     signal.raise_signal(signal.SIGTERM)
 
 
+class Bus(Protocol):
+    """What is started and stopped: `libs.runtime.bus.KafkaBus`."""
+
+    specification: Any
+    broken: asyncio.Event
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    async def ping(self, timeout: float) -> bool: ...  # noqa: ASYNC109  # FastStream's name.
+
+
 class KafkaLink:
     """`async with KafkaLink(bus, prepare=...)`: returns at once, `started` turns true later.
+
+    A bus whose consumer broke is stopped and started anew.
 
     `prepare` runs before each attempt (check the partitions there). Kafka or Postgres being away
     is tried again with backoff; `PartitionsDiffer` and mistakes end the process through `refuse`.
@@ -42,7 +56,7 @@ class KafkaLink:
 
     def __init__(
         self,
-        bus: KafkaBus,
+        bus: Bus,
         *,
         prepare: Callable[[], Awaitable[object]] | None = None,
         refuse: Callable[[BaseException], None] = stop_this_process,
@@ -58,7 +72,7 @@ class KafkaLink:
         return self._is_started.is_set()
 
     async def __aenter__(self) -> Self:
-        self._starting = asyncio.create_task(self._keep_starting(), name="kafka-link")
+        self._starting = asyncio.create_task(self._keep_running(), name="kafka-link")
         self._starting.add_done_callback(self._tell_why)
         return self
 
@@ -82,6 +96,14 @@ class KafkaLink:
         """Raise `TimeoutError` when the bus is not started by then."""
         async with asyncio.timeout(timeout_s):
             await self._is_started.wait()
+
+    async def _keep_running(self) -> None:
+        while True:
+            await self._keep_starting()
+            await self._bus.broken.wait()
+            log.error("kafka_consumer_broken")
+            self._is_started.clear()
+            await self._stop_bus()
 
     async def _keep_starting(self) -> None:
         failures = 0

@@ -6,6 +6,8 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
 
 from libs.runtime.bus import (
     SUBSCRIBE,
@@ -270,3 +272,35 @@ async def test_a_reader_waits_for_records_instead_of_asking_in_a_circle(kafka: s
 
     # Every five milliseconds would be 300 times.
     assert idle < 20
+
+
+async def test_a_consumer_that_broke_for_good_is_replaced_and_reads_on(
+    kafka: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = str(uuid4())
+    bus = open_bus(settings(kafka), client_id="test")
+    heard: list[bytes] = []
+    works = AIOKafkaConsumer.getmany
+    readers: list[AIOKafkaConsumer] = []
+
+    async def broken_at_first(self: AIOKafkaConsumer, *partitions: Any, **options: Any) -> Any:
+        if self not in readers:
+            readers.append(self)
+        if self is readers[0]:
+            raise KafkaError("Unexpected error during coordination: the handler is closed")
+        return await works(self, *partitions, **options)
+
+    @bus.subscriber(TOPIC, group_id=f"broken-{mine}", **{**SUBSCRIBE, "decoder": None})  # type: ignore[untyped-decorator]
+    async def on_records(records: list[bytes]) -> None:
+        heard.extend(records)
+
+    monkeypatch.setattr(AIOKafkaConsumer, "getmany", broken_at_first)
+    async with KafkaLink(bus) as link:
+        async with asyncio.timeout(20):
+            while len(readers) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        await link.wait_started()
+        await Publisher(bus).publish(TOPIC, key=mine, partition=0, payload=mine.encode())
+        async with asyncio.timeout(20):
+            while mine.encode() not in heard:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)

@@ -15,12 +15,14 @@ _READ_EVERY_LOOKS = 10
 class Watched:
     """`standing` names the subjects of an alarm that stands now, each with its figures.
 
-    `judged_here` says whether this replica may clear a subject: others serve other accounts.
+    `judged_here` says whether this replica may clear a subject: others serve other accounts. A
+    `shared` subject is cleared by whoever opened it, and at a start, in case its opener died.
     """
 
     name: AlarmName
     standing: Callable[[], Mapping[str, Figures]]
     judged_here: Callable[[str], bool]
+    shared: bool = False
 
     @classmethod
     def one(cls, name: AlarmName, subject: str, stands: Callable[[], Figures | None]) -> "Watched":
@@ -30,7 +32,12 @@ class Watched:
             figures = stands()
             return {} if figures is None else {subject: figures}
 
-        return cls(name=name, standing=standing, judged_here=lambda other: other == subject)
+        return cls(
+            name=name,
+            standing=standing,
+            judged_here=lambda other: other == subject,
+            shared=True,
+        )
 
 
 @dataclass(slots=True)
@@ -45,23 +52,34 @@ class Watch:
     watched: list[Watched]
     open_now: Callable[[], Awaitable[Iterable[tuple[str, str]]]]
     _known: set[tuple[str, str]] = field(default_factory=set)
-    _looks_to_read: int = 0
+    _opened: set[tuple[str, str]] = field(default_factory=set)
+    _looks: int = 0
 
     async def look(self) -> None:
         """Open what began to stand and clear what ended; what was not written is tried again."""
-        if self._looks_to_read == 0:
+        is_start = self._looks == 0
+        if self._looks % _READ_EVERY_LOOKS == 0:
             self._known = set(await self.open_now())
-            self._looks_to_read = _READ_EVERY_LOOKS
-        self._looks_to_read -= 1
+        self._looks += 1
         for item in self.watched:
             now = item.standing()
+            self._opened |= {(item.name, subject) for subject in now}
             known = {subject for name, subject in self._known if name == item.name}
             for subject in now.keys() - known:
                 if await self.alarms.open(item.name, subject, **now[subject]) is not None:
                     self._known.add((item.name, subject))
-            for subject in filter(item.judged_here, known - now.keys()):
-                if await self.alarms.clear(item.name, subject) is not None:
-                    self._known.discard((item.name, subject))
+            for subject in known - now.keys():
+                if self._may_clear(item, subject, is_start=is_start):
+                    await self._clear(item.name, subject)
+
+    def _may_clear(self, item: Watched, subject: str, *, is_start: bool) -> bool:
+        mine = is_start or (item.name, subject) in self._opened
+        return item.judged_here(subject) and (mine or not item.shared)
+
+    async def _clear(self, name: AlarmName, subject: str) -> None:
+        if await self.alarms.clear(name, subject) is not None:
+            self._known.discard((name, subject))
+            self._opened.discard((name, subject))
 
 
 @dataclass(slots=True)

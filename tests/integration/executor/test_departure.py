@@ -159,6 +159,19 @@ async def test_an_alarm_that_a_dead_process_left_is_cleared_but_not_that_of_anot
     assert await world.replica.repository.open_alarms() == [(AlarmName.KAFKA_AWAY, "broker:other")]
 
 
+async def test_an_alarm_that_another_replica_raised_is_left_to_it(world: World) -> None:
+    alarms = world.replica.work.flow.departure.clock.alarms
+    watched = [Watched.one(AlarmName.SIGNALS_REFILLED, "broker:b", lambda: None)]
+    watch = Watch(alarms, watched, world.replica.repository.open_alarms)
+    await watch.look()
+
+    await alarms.open(AlarmName.SIGNALS_REFILLED, "broker:b")
+    for _ in range(25):
+        await watch.look()
+
+    assert len(await world.replica.repository.open_alarms()) == 1
+
+
 async def test_a_refused_session_is_an_alarm_until_a_newer_one_comes(world: World) -> None:
     follower = await world.a_follower()
     world.broker.fails[follower.account_id] = SessionExpired("log in again")

@@ -142,10 +142,11 @@ async def _one(
     if not outcome.not_possible:
         recovery_s = scene.recovery_s if scene else None
         outcome.add(recovery_s, time.monotonic() - began, violations)
+        outcome.said += scene.said if scene else []
 
 
 def _progress(screen: Screen, outcome: RowResult) -> None:
-    words = outcome.not_possible or "; ".join(outcome.violations[:4])
+    words = outcome.not_possible or "; ".join(outcome.violations[:4] or outcome.said)
     mark = "✓" if outcome.fine else "✗"
     screen.say(
         f"{mark} row {outcome.row:<2} {outcome.passed} of {outcome.runs}  "

@@ -20,6 +20,8 @@ class RowResult:
     recovery_s: float | None = None
     seconds: float = 0
     violations: list[str] = field(default_factory=list)
+    # What was seen and is not judged: timings above all.
+    said: list[str] = field(default_factory=list)
     not_possible: str = ""
 
     @property
@@ -43,6 +45,7 @@ class RowResult:
             "recovery_s": self.recovery_s,
             "seconds": round(self.seconds, 1),
             "violations": self.violations,
+            "said": self.said,
         }
         return shown | ({"not_possible": self.not_possible} if self.not_possible else {})
 

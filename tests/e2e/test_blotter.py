@@ -76,7 +76,7 @@ async def test_a_followers_blotter_fills_while_the_master_trades(
         await expect(row).to_contain_text("PAPER")
         await row.get_by_role("link").click()
         panel = page.get_by_role("dialog")
-        for state in ("Signal accepted", "Planned", "Sent", "Filled"):
+        for state in ("Signal accepted", "Sent", "Accepted", "Filled"):
             await expect(panel).to_contain_text(state)
 
         assert await watched.axe() == []

@@ -235,6 +235,7 @@ async def test_filters_and_sort_live_in_the_url_and_survive_a_reload(
 async def test_the_table_is_worked_by_keys_alone(browser: Browser, site: Site) -> None:
     async with signed_in(browser, site) as watched:
         page = watched.page
+        await expect(rows(page)).to_have_count(5)
         for key in ("j", "j", "k", "j"):
             await page.keyboard.press(key)
         chosen = await rows(page).nth(1).get_attribute("data-order")

@@ -102,11 +102,7 @@ class Sessions:
         A late refusal of an older session says nothing about the one we have now.
         """
         known = self._open.get(session.account_id)
-        if known is None:
-            # Forgotten already, because the account's own news came first: people are told all
-            # the same, and whatever session comes next is taken.
-            self._refused.setdefault(session.account_id, 0)
-        elif known.session is session:
+        if known is not None and known.session is session:
             del self._open[session.account_id]
             self._refused[session.account_id] = known.version
             log.warning("session_refused_by_broker", account_id=session.account_id)

@@ -47,6 +47,13 @@ async def loses_a_session(scene: Scene) -> None:
     entries = await simulator.entries(scene.cursor)
     logins = sum(a.operation == "login" for a in arrivals_of(entries))
     scene.check(logins <= 1, f"{logins} logins were tried")
+
+    async def told() -> bool:
+        alarms = await scene.world.ledger.alarms(scene.began_at)
+        return any(alarm.subject == f"account:{victim.account_id}" for alarm in alarms)
+
+    # Nobody signs in again before having been told: an executor looks once a second.
+    await scene.until("an alarm tells of the refused session", told, 30)
     await reconnect(scene.world.stack.address, victim)
     await scene.mend()
 

@@ -5,9 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from libs.runtime.internal_client import OpenedSession
-from libs.trading.accounts import SessionState
 from services.executor.sessions import Sessions
-from tests.factories import an_account
 
 BROKER = "broker-1"
 
@@ -58,20 +56,6 @@ async def test_a_late_refusal_of_the_session_before_leaves_the_new_one_alone() -
     sessions.refuse(old)
 
     assert sessions.get("account-1") is new
-
-
-async def test_a_refusal_after_the_news_that_the_session_ended_is_told_and_bans_nothing() -> None:
-    source = SourceOfOne()
-    sessions = Sessions(source, BROKER)
-    [session] = await sessions.load(["account-1"])
-    sessions.learn(an_account(session_state=SessionState.EXPIRED))
-
-    sessions.refuse(session)
-
-    assert list(sessions.refused()) == ["account:account-1"]
-    source.session = replace(source.session, version=2)
-    assert len(await sessions.load(["account-1"])) == 1
-    assert sessions.refused() == {}
 
 
 async def test_a_session_that_ran_out_is_not_handed_out() -> None:

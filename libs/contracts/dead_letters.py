@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from libs.contracts import codec, topics
-from libs.contracts.codec import Undecodable
+from libs.contracts.codec import Record, Undecodable
 from libs.runtime.outbox import OutboxMessage
 from libs.trading.events import DeadLetter
 from libs.trading.signals import SignalAction
@@ -25,6 +25,18 @@ class Concern:
 
     master_id: str | None
     surely_place: bool
+
+
+def unusable(record: Record, error: str) -> Undecodable:
+    """Treat what was read but cannot be stored as what could not be read."""
+    return Undecodable(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        raw=codec.encode(record.event),
+        error=error,
+        headers={},
+    )
 
 
 def dead_letter_message(letter: Undecodable) -> OutboxMessage:

@@ -7,9 +7,8 @@ from typing import Protocol
 import asyncpg
 import structlog
 
-from libs.contracts import codec
 from libs.contracts.codec import Record, Undecodable
-from libs.contracts.dead_letters import dead_letter_message
+from libs.contracts.dead_letters import dead_letter_message, unusable
 from libs.runtime.outbox import OutboxMessage
 from libs.runtime.postgres import UNREACHABLE
 from libs.trading.events import Notice
@@ -55,17 +54,5 @@ def sort_out(
             if wrong is None:
                 notices.append(record.event)
             else:
-                dead.append(dead_letter_message(_refused(record, wrong)))
+                dead.append(dead_letter_message(unusable(record, wrong)))
     return notices, dead
-
-
-def _refused(record: Record, error: str) -> Undecodable:
-    """Treat what was read but cannot be stored as what could not be read."""
-    return Undecodable(
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        raw=codec.encode(record.event),
-        error=error,
-        headers={},
-    )

@@ -177,7 +177,7 @@ def _keep_working(stack: AsyncExitStack, replica: Replica) -> None:
     keep(stack, work.fetch_sessions(), "sessions")
     keep(stack, work.refresh(), "refresh")
     keep(stack, work.sweep(), "sweep")
-    for name, loop in replica.reconciliation.loops().items():
+    for name, loop in replica.reconciliation.loops(work.every).items():
         keep(stack, loop, name)
     dispatching = keep(stack, work.dispatch(), "dispatch")
     # The last in is the first out: nothing else stops before this is done.

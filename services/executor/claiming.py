@@ -11,9 +11,9 @@ from datetime import datetime
 
 import asyncpg
 
-from libs.trading.orders import OrderIntent, OrderTerms, OrderType, Product, Side, Validity
+from libs.trading.orders import OrderIntent, Product, Side, Validity
 from libs.trading.reasons import HOLD_SENTENCES, SKIP_SENTENCES, HoldReason, SkipReason
-from services.executor.rows import WRITE_WITHIN_S, Claim, Due, Holding
+from services.executor.rows import WRITE_WITHIN_S, Claim, Due, Holding, terms_of
 from services.executor.statements import (
     ENTRY_STOP,
     HISTORY_OF_MOVED,
@@ -228,11 +228,6 @@ def _claim(
             product=Product(row["product"]),
             validity=Validity(row["validity"]),
             algo_id=row["algo_id"],
-            terms=OrderTerms(
-                order_type=OrderType(row["order_type"]),
-                quantity=row["quantity"],
-                limit_price=row["limit_price"],
-                trigger_price=row["trigger_price"],
-            ),
+            terms=terms_of(row),
         ),
     )

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, time, timedelta
 from uuid import UUID
 
 import asyncpg
 
-from libs.trading.calendar import IST
+from libs.trading.calendar import instant_in_india
 from libs.trading.orders import Side, Trade
 from libs.trading.states import OrderState
 
@@ -114,7 +114,7 @@ class DayRows:
 
 def first_id(day: date) -> str:
     """Make the smallest order id that can have been minted on this day in India."""
-    begin = datetime.combine(day, time(), IST).astimezone(UTC)
+    begin = instant_in_india(day, time())
     return str(UUID(int=int(begin.timestamp() * 1000) << 80))
 
 

@@ -136,9 +136,9 @@ class Departure:
             wait_s = breaker.wait_s(at)
         else:
             wait_s = breaker.knock_wait_s(at)
-        # A breaker that probes opens or closes within an answer's time: look sooner than that.
         if wait_s == 0:
             return None
+        # A breaker that probes opens or closes within an answer's time: look sooner than that.
         until = self.clock.now() + timedelta(seconds=min(wait_s, 2.0))
         return Hold(reason=HoldReason.BREAKER, until=until)
 

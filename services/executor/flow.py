@@ -46,7 +46,8 @@ from services.executor.watching import Recently
 log = structlog.get_logger()
 
 _CHANGE_AGAIN_S = 2.0
-_SECOND_S = 1.5
+# A refusal that asks for a longer wait is of the minute's limit, not of the second's.
+_SECOND_LIMIT_WAIT_S = 1.5
 
 
 class Ledger(Protocol):
@@ -128,15 +129,6 @@ class ExecutorFlow:
             await self.ledger.record(heard.words)
         crashpoint(Crashpoint.AFTER_PLAN_COMMIT)
 
-    async def _plan_late(self, late: Sequence[tuple[Signal, Follow]]) -> None:
-        """Give a follow that was heard after its signal its order."""
-        for signal, follow in late:
-            if self.followers.known(follow) is None:
-                raise ShardsLost(f"follow {follow.follow_id}")
-            orders = self.fanout.entries(signal, [follow], self.followers.accounts)
-            async for born in self.ledger.births(signal, orders, [], self._ready):
-                self._launch(born)
-
     async def dispatch(self, due: Sequence[Due]) -> None:
         """Claim in one statement per kind what may leave, and send each claimed request once."""
         for group in by_kind(await self._may_leave(due)):
@@ -173,6 +165,15 @@ class ExecutorFlow:
             changes = self.lanes.take_newest(RequestKind.MODIFY, over.modifications)
             await self.ledger.drop_commands(changes, SKIP_SENTENCES[SkipReason.OVERLOAD])
 
+    async def _plan_late(self, late: Sequence[tuple[Signal, Follow]]) -> None:
+        """Give a follow that was heard after its signal its order."""
+        for signal, follow in late:
+            if self.followers.known(follow) is None:
+                raise ShardsLost(f"follow {follow.follow_id}")
+            orders = self.fanout.entries(signal, [follow], self.followers.accounts)
+            async for born in self.ledger.births(signal, orders, [], self._ready):
+                self._launch(born)
+
     async def _request(self, claim: Claim, session: BrokerSession) -> OrderReport:
         gateway = self.gateways.of(session.environment)
         match claim.kind:
@@ -203,8 +204,8 @@ class ExecutorFlow:
             case _:
                 problem = UNKNOWN
         await self._heard(claim, problem=problem, message=str(error), retry_after_s=retry_after_s)
-        # A second's limit is a matter of pace; the minute's brings the account near a day's block.
-        if isinstance(error, RateLimited) and error.retry_after_s > _SECOND_S:
+        # The second's is a matter of pace; the minute's brings the account near a day's block.
+        if isinstance(error, RateLimited) and error.retry_after_s > _SECOND_LIMIT_WAIT_S:
             await self.ledger.note_breach(session.account_id)
 
     async def _answered(self, claim: Claim, report: OrderReport) -> None:

@@ -20,6 +20,7 @@ import orjson
 from libs.runtime.postgres import DatabaseUnavailable, open_pool
 from libs.runtime.settings import PostgresSettings, read_settings
 from services.executor.rows import Holding
+from services.executor.statements import shard_lease_held
 
 _ROWS_MAX = 2_000
 
@@ -47,11 +48,10 @@ FROM executor.order_history
 WHERE broker = $1 AND shard = $2 AND change_id >= $3::text::xid8 AND change_id < $4::text::xid8
 ORDER BY change_id, order_id, version
 """
-_ADD = """
+_ADD = f"""
 INSERT INTO executor.history_links (broker, shard, n, since, before, row_count, hash)
 SELECT $1, $2, $3, $4::text::xid8, $5::text::xid8, $6, $7
-WHERE EXISTS (SELECT FROM executor.shard_leases WHERE broker = $1 AND shard = $2 AND owner = $8
-    AND epoch = $9 AND until > clock_timestamp())
+WHERE {shard_lease_held("$8", "$9")}
 ON CONFLICT DO NOTHING RETURNING n
 """
 _HEAD = """

@@ -1,9 +1,8 @@
 """Wires what keeps ledger and brokers alike, beside the order path: loops, each on its own pace."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import asyncpg
 import structlog
@@ -24,11 +23,18 @@ from services.executor.seal import Sealing
 from services.executor.settings import ExecutorSettings
 from services.executor.settling import Settling
 from services.executor.settling_rows import DoubtRows
-from services.executor.shards import TROUBLE
 from services.executor.standing import Standing
 from services.executor.syncing import Syncing
 
 log = structlog.get_logger()
+
+
+class Every(Protocol):
+    """Does a step for ever, waiting in between."""
+
+    def __call__(
+        self, pause_s: float, name: str, step: Callable[[], Awaitable[object]]
+    ) -> Coroutine[Any, Any, None]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +49,8 @@ class Reconciliation:
     chain: HistoryChain
     sealing: Sealing
 
-    def loops(self) -> dict[str, Coroutine[Any, Any, None]]:
-        """Name the endless loops of one replica; each survives Postgres being away."""
+    def loops(self, every: Every) -> dict[str, Coroutine[Any, Any, None]]:
+        """Name the endless loops of one replica; `every` is `Work.every`."""
         sweep_s = self.settings.sweep_every_s
         settle_s = min(sweep_s, self.settings.evidence_window_s / 60)
         return {
@@ -184,14 +190,3 @@ class _Common:
             seal_at=self.settings.seal_at_ist,
             patience_s=self.settings.seal_patience_s,
         )
-
-
-async def every(pause_s: float, name: str, step: Callable[[], Awaitable[object]]) -> None:
-    """Do a step for ever, waiting in between; a Postgres that is away costs a turn, no more."""
-    while True:
-        try:
-            await step()
-        except TROUBLE as error:
-            log.warning("work_waits", work=name, error=str(error))
-            await asyncio.sleep(0.5)
-        await asyncio.sleep(pause_s)

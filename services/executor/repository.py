@@ -12,9 +12,10 @@ from libs.contracts.views import account_of, follow_of
 from libs.trading.accounts import Account
 from libs.trading.events import OrderChanged
 from libs.trading.follows import Follow
-from libs.trading.orders import OrderTerms, OrderType, Product, Side
+from libs.trading.orders import Product, Side
 from libs.trading.signals import Signal
 from libs.trading.states import OrderState
+from services.executor.rows import terms_of
 
 _ORDER_COLUMNS = """order_id, version, change_id::text::bigint AS change_id, changed_at, state,
     signal_id, strategy_id, follow_id, master_id, user_id, account_id, broker, client_order_id,
@@ -109,15 +110,27 @@ class Repository:
         )
         return [_signal(row["payload"]) for row in rows]
 
-    async def accepted_lately(self, *, within_s: float, before_s: float) -> list[Signal]:
-        """Read what was accepted within that time, but for the newest, in order."""
+    async def accepted_lately(
+        self, shards: Sequence[int], *, within_s: float, before_s: float
+    ) -> list[Signal]:
+        """Read what was accepted within that time, but for the newest, in order.
+
+        What all these shards have planned stays where it is: it would be read sixty times.
+        """
         rows = await self.pool.fetch(
-            """SELECT payload FROM signal.emitted
+            """SELECT payload FROM signal.emitted e
             WHERE accepted_at > clock_timestamp() - make_interval(secs => $1)
                 AND accepted_at < clock_timestamp() - make_interval(secs => $2)
+                AND seq > (SELECT CASE WHEN count(*) < cardinality($4::int[]) THEN 0
+                        ELSE min(p.seq) END
+                    FROM executor.planned_seqs p
+                    WHERE p.broker = $3 AND p.shard = ANY($4::int[])
+                        AND p.master_id = e.master_id)
             ORDER BY master_id, seq""",
             within_s,
             before_s,
+            self.broker,
+            shards,
         )
         return [_signal(row["payload"]) for row in rows]
 
@@ -232,12 +245,7 @@ def changed_of(row: asyncpg.Record, *, at: datetime) -> OrderChanged:
         instrument=row["instrument"],
         side=Side(row["side"]),
         product=Product(row["product"]),
-        terms=OrderTerms(
-            order_type=OrderType(row["order_type"]),
-            quantity=row["quantity"],
-            limit_price=row["limit_price"],
-            trigger_price=row["trigger_price"],
-        ),
+        terms=terms_of(row),
         planned_at=row["planned_at"],
         accepted_at=row["accepted_at"],
         sent_at=row["sent_at"],

@@ -35,12 +35,12 @@ WITH at_work AS (
 )
 """
 _UNHEARD = f"""{_AT_WORK}
-SELECT DISTINCT account_id FROM at_work LEFT JOIN executor.account_days d
+SELECT DISTINCT at_work.account_id FROM at_work LEFT JOIN executor.account_days d
     ON d.account_id = at_work.account_id AND d.day = $3
 WHERE since < clock_timestamp() - make_interval(secs => $4)
     AND (d.book_read_at IS NULL
         OR d.book_read_at < clock_timestamp() - make_interval(secs => $4))
-""".replace("DISTINCT account_id", "DISTINCT at_work.account_id")
+"""
 _UNRESOLVED = f"""{_AT_WORK}
 SELECT account_id FROM at_work WHERE since < clock_timestamp() - make_interval(secs => $3)
 UNION

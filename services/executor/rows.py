@@ -107,6 +107,16 @@ class Due:
 _KINDS = {"PLACE": RequestKind.ENTRY, "EXIT": RequestKind.EXIT}
 
 
+def terms_of(row: asyncpg.Record) -> OrderTerms:
+    """Read a row that carries the columns of an order's terms."""
+    return OrderTerms(
+        order_type=OrderType(row["order_type"]),
+        quantity=row["quantity"],
+        limit_price=row["limit_price"],
+        trigger_price=row["trigger_price"],
+    )
+
+
 def leaving_of(row: asyncpg.Record) -> Leaving:
     """Read a row that carries an order's columns; `kind` is its action or that of a command."""
     return Leaving(

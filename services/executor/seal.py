@@ -12,7 +12,7 @@ from functools import partial
 import asyncpg
 import structlog
 
-from libs.trading.calendar import IST, trading_day
+from libs.trading.calendar import instant_in_india, trading_day
 from libs.trading.orders import OrderReport, Trade
 from libs.trading.reasons import AttentionReason
 from libs.trading.states import AT_BROKER, WORKING, OrderState
@@ -24,17 +24,17 @@ from services.executor.reads import AccountReads, Errands, Unreadable
 from services.executor.rows import Change, Holding
 from services.executor.settling_rows import DoubtRows
 from services.executor.shards import TROUBLE
+from services.executor.statements import shard_lease_held
 from services.executor.syncing import Syncing
 
 log = structlog.get_logger()
 
 _SEALED = "SELECT shard FROM executor.day_seals WHERE broker = $1 AND day = $2"
-_SEAL = """
+_SEAL = f"""
 WITH sealed AS (
     INSERT INTO executor.day_seals (broker, shard, day, link_n, link_hash, figures)
     SELECT $1, $2, $3, $4, $5, $6
-    WHERE EXISTS (SELECT FROM executor.shard_leases WHERE broker = $1 AND shard = $2
-        AND owner = $7 AND epoch = $8 AND until > clock_timestamp())
+    WHERE {shard_lease_held("$7", "$8")}
     ON CONFLICT DO NOTHING RETURNING shard
 ), ended AS (
     UPDATE executor.watched_orders w SET ended_at = clock_timestamp() FROM sealed
@@ -230,4 +230,4 @@ def day_to_seal(now: datetime, seal_at: time) -> date:
 
 
 def seal_instant(day: date, seal_at: time) -> datetime:
-    return datetime.combine(day, seal_at, IST).astimezone(UTC)
+    return instant_in_india(day, seal_at)

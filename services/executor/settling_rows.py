@@ -7,11 +7,11 @@ from datetime import datetime
 import asyncpg
 
 from libs.runtime.outbox import OutboxMessage, enqueue
-from libs.trading.orders import OrderReport, OrderTerms, OrderType, Product, Side
+from libs.trading.orders import OrderReport, OrderTerms, Product, Side
 from libs.trading.states import OrderState
 from services.executor.evidence import Doubt
 from services.executor.recording import Connection, Moved, after, locked, write
-from services.executor.rows import Change, Holding
+from services.executor.rows import Change, Holding, terms_of
 from services.executor.statements import HISTORY_OF_MOVED
 
 _ACCOUNTS_MAX = 500
@@ -194,15 +194,6 @@ class DoubtRows:
 async def watch(connection: Connection, order_id: str) -> None:
     """Look for an order that counts as not placed in every later book of the day."""
     await connection.execute(_WATCH, order_id)
-
-
-def terms_of(row: asyncpg.Record) -> OrderTerms:
-    return OrderTerms(
-        order_type=OrderType(row["order_type"]),
-        quantity=row["quantity"],
-        limit_price=row["limit_price"],
-        trigger_price=row["trigger_price"],
-    )
 
 
 def _doubt(row: asyncpg.Record) -> Doubt:

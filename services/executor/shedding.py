@@ -32,8 +32,3 @@ def surplus(waiting: Waiting, waiting_max: int) -> Surplus:
     over = max(0, waiting.total - waiting_max)
     entries = min(waiting.entries, over)
     return Surplus(entries=entries, modifications=min(waiting.modifications, over - entries))
-
-
-def calm(waiting: Waiting, waiting_max: int) -> bool:
-    """Tell whether the pressure is gone, well below the bound: the alarm may end."""
-    return waiting.total * 2 <= waiting_max

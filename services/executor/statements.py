@@ -27,6 +27,12 @@ def lease_held(shards: str, epochs: str, owner: str) -> str:
     WHERE l.owner = {owner} AND l.epoch = held.epoch AND l.until > clock_timestamp())"""
 
 
+def shard_lease_held(owner: str, epoch: str) -> str:
+    """Say that the one shard of a statement, broker $1 and shard $2, is ours."""
+    return f"""EXISTS (SELECT FROM executor.shard_leases WHERE broker = $1 AND shard = $2
+        AND owner = {owner} AND epoch = {epoch} AND until > clock_timestamp())"""
+
+
 # Why an entry must not leave now, by what everybody decided a moment ago. NULL when it may.
 ENTRY_STOP = """CASE
     WHEN EXISTS (SELECT FROM executor.kill_switches_now k

@@ -25,7 +25,9 @@ _LOOK_BACK_S = 60.0
 
 
 class Emitted(Protocol):
-    async def accepted_lately(self, *, within_s: float, before_s: float) -> list[Signal]: ...
+    async def accepted_lately(
+        self, shards: Sequence[int], *, within_s: float, before_s: float
+    ) -> list[Signal]: ...
 
     async def not_planned(self, shards: Sequence[int]) -> list[Signal]: ...
 
@@ -64,13 +66,19 @@ class WithoutKafka:
         """Plan what the bus did not bring."""
         if self._is_away:
             await self.shards.take_free(range(self.followers.partitions))
-            found = await self.emitted.not_planned(self.shards.mine())
+        mine = self.shards.mine()
+        if not mine:
+            return
+        if self._is_away:
+            found = await self.emitted.not_planned(mine)
         else:
-            found = await self.emitted.accepted_lately(within_s=_LOOK_BACK_S, before_s=_BUS_GRACE_S)
+            found = await self.emitted.accepted_lately(
+                mine, within_s=_LOOK_BACK_S, before_s=_BUS_GRACE_S
+            )
         records = [
             Record(topic=topics.SIGNALS, partition=shard, offset=-1, event=signal)
             for signal in found
-            for shard in self.shards.mine()
+            for shard in mine
             if self._missed(signal, shard)
         ]
         if not records:

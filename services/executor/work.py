@@ -8,8 +8,8 @@ from functools import partial
 
 import structlog
 
-from libs.contracts import codec
 from libs.contracts.codec import Record, Undecodable
+from libs.contracts.dead_letters import unusable
 from services.executor.flow import ExecutorFlow
 from services.executor.followers import Followers, ShardsLost
 from services.executor.lanes import Lanes
@@ -73,7 +73,7 @@ class Work:
                 await self.plan([record])
         elif isinstance(record := records[0], Record):
             log.error("record_buried", topic=record.topic, offset=record.offset, error=str(error))
-            await self.plan([_buried(record, error)])
+            await self.plan([unusable(record, str(error))])
         else:
             raise error
 
@@ -83,9 +83,7 @@ class Work:
             await self._survive("dispatch", partial(self.flow.dispatch, due))
 
     async def sweep(self) -> None:
-        while True:
-            await self._survive("sweep", self.flow.sweep)
-            await asyncio.sleep(self.sweep_every_s)
+        await self.every(self.sweep_every_s, "sweep", self.flow.sweep)
 
     async def refresh(self) -> None:
         """Poll for follows and accounts that changed, in case the bus did not say so."""
@@ -100,16 +98,22 @@ class Work:
 
     async def read_signals(self, without_kafka: WithoutKafka) -> None:
         """Ask for Kafka and plan what it did not bring, for ever."""
-        while True:
-            await self._survive("kafka", without_kafka.ask)
-            await self._survive("read_signals", without_kafka.read)
-            await asyncio.sleep(self.sweep_every_s)
+
+        async def look() -> None:
+            await without_kafka.ask()
+            await without_kafka.read()
+
+        await self.every(self.sweep_every_s, "read_signals", look)
 
     async def watch(self, watch: Watch) -> None:
         """Raise and clear the alarms of this replica, for ever."""
+        await self.every(self.sweep_every_s, "alarms", watch.look)
+
+    async def every(self, pause_s: float, name: str, step: Callable[[], Awaitable[object]]) -> None:
+        """Do a step for ever, waiting in between; a Postgres that is away costs a turn."""
         while True:
-            await self._survive("alarms", watch.look)
-            await asyncio.sleep(self.sweep_every_s)
+            await self._survive(name, step)
+            await asyncio.sleep(pause_s)
 
     async def _refresh(self) -> None:
         now = await self.repository.now()
@@ -121,21 +125,10 @@ class Work:
             self.followers.learn_follow(follow)
         self._seen_until = now
 
-    async def _survive(self, name: str, step: Callable[[], Awaitable[None]]) -> None:
+    async def _survive(self, name: str, step: Callable[[], Awaitable[object]]) -> None:
         try:
             await step()
         except TROUBLE as error:
             log.warning("work_waits", work=name, error=str(error))
             self.ledger_away.note(error=str(error))
             await asyncio.sleep(0.5)
-
-
-def _buried(record: Record, error: Exception) -> Undecodable:
-    return Undecodable(
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        raw=codec.encode(record.event),
-        error=str(error),
-        headers={},
-    )

@@ -25,7 +25,6 @@ from services.executor.lanes import Lanes
 from services.executor.market import MarketGate, PaperMarket
 from services.executor.pace import Pace
 from services.executor.reads import AccountReads, Errands
-from services.executor.reconciliation import every
 from services.executor.rows import Holding
 from services.executor.sessions import Sessions
 from services.executor.settling import Settling
@@ -100,7 +99,7 @@ class Replica:
             self.work.fetch_sessions(),
             self.work.refresh(),
             self.work.sweep(),
-            every(every_s, "settle", self.settling.settle),
+            self.work.every(every_s, "settle", self.settling.settle),
             self.work.dispatch(),
             self.work.flow.departure.clock.keep(),
             self.consume(),

@@ -58,7 +58,7 @@ async def running(replica: Replica) -> AsyncIterator[None]:
             work.dispatch(),
             work.fetch_sessions(),
             work.sweep(),
-            *replica.reconciliation.loops().values(),
+            *replica.reconciliation.loops(replica.work.every).values(),
         )
     ]
     async with asyncio.timeout(8):

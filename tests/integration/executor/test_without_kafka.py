@@ -139,3 +139,22 @@ async def test_free_shards_are_taken_without_kafka_and_given_back_when_it_assign
 
         assert shards.assigned == {0, 1}
         assert (await other.acquire([2])).keys() == {2}
+
+
+async def test_a_healthy_bus_has_nothing_read_that_all_shards_have_planned(world: World) -> None:
+    await world.a_follower()
+    async with running(world.replica):
+        shards = world.replica.shards.mine()
+        await world.emit_and_hear()
+        await world.until("ACKED")
+        lost = await world.emit()
+        await world.owner.execute(
+            "UPDATE signal.signals SET accepted_at = clock_timestamp() - interval '3 seconds'"
+        )
+        repository = world.replica.repository
+        found = await repository.accepted_lately(shards, within_s=60, before_s=2)
+        await world.owner.execute("DELETE FROM executor.planned_seqs WHERE shard = $1", shards[0])
+        with_a_new_shard = await repository.accepted_lately(shards, within_s=60, before_s=2)
+
+    assert [signal.seq for signal in found] == [lost.seq]
+    assert [signal.seq for signal in with_a_new_shard] == [1, lost.seq]

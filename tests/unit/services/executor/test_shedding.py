@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.executor.shedding import Surplus, Waiting, calm, surplus
+from services.executor.shedding import Surplus, Waiting, surplus
 
 COUNTS = st.integers(0, 100_000)
 
@@ -35,8 +35,3 @@ def test_no_more_wait_than_allowed_and_no_more_is_left_out_than_needed(
     left = waiting.total - out.entries - out.modifications
     assert left == max(ways_out, min(waiting.total, waiting_max))
     assert out.modifications == 0 or out.entries == entries
-
-
-def test_the_pressure_is_gone_at_half() -> None:
-    assert not calm(Waiting(entries=51, modifications=0, ways_out=0), 100)
-    assert calm(Waiting(entries=50, modifications=0, ways_out=0), 100)

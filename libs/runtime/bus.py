@@ -93,8 +93,8 @@ PUBLISHED = Counter("lockstep_bus_published", "Records handed to Kafka's produce
 class KafkaBus(KafkaBroker):
     """FastStream reads; what is published goes straight to aiokafka's producer.
 
-    FastStream's own way through its middlewares costs ten times as much per record (measured), on
-    the path of every signal and three times for every order.
+    FastStream's own way through its middlewares costs 36 µs of processor time per record instead of
+    8 (measured in bulk), on the path of every signal and three times for every order.
     """
 
     def __init__(self, *servers: str, linger_ms: int, **options: Any) -> None:  # noqa: ANN401

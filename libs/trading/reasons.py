@@ -16,7 +16,12 @@ class SkipReason(StrEnum):
     CLOSED_ELSEWHERE = "CLOSED_ELSEWHERE"
     MASTER_CANCELLED = "MASTER_CANCELLED"
     UNSUPPORTED = "UNSUPPORTED"
+    UNSUPPORTED_PRODUCT = "UNSUPPORTED_PRODUCT"
+    UNSUPPORTED_VALIDITY = "UNSUPPORTED_VALIDITY"
+    UNSUPPORTED_SEGMENT = "UNSUPPORTED_SEGMENT"
     UNKNOWN_INSTRUMENT = "UNKNOWN_INSTRUMENT"
+    NO_QUOTE = "NO_QUOTE"
+    TOO_MANY_CHANGES = "TOO_MANY_CHANGES"
     CLOSED = "CLOSED"
     RATE_DAY_BLOCK = "RATE_DAY_BLOCK"
     OVERLOAD = "OVERLOAD"
@@ -33,7 +38,12 @@ SKIP_SENTENCES: dict[SkipReason, str] = {
     SkipReason.CLOSED_ELSEWHERE: "Nothing of this strategy was left to close.",
     SkipReason.MASTER_CANCELLED: "The master cancelled before your order was sent.",
     SkipReason.UNSUPPORTED: "Your broker does not take this kind of order.",
+    SkipReason.UNSUPPORTED_PRODUCT: "Your broker does not trade this instrument in this product.",
+    SkipReason.UNSUPPORTED_VALIDITY: "Your broker does not take orders of this validity here.",
+    SkipReason.UNSUPPORTED_SEGMENT: "Your broker does not serve this exchange segment.",
     SkipReason.UNKNOWN_INSTRUMENT: "Your broker does not list this instrument, or not clearly.",
+    SkipReason.NO_QUOTE: "No fresh price was there to protect a market order with.",
+    SkipReason.TOO_MANY_CHANGES: "The order was changed as often as your broker allows.",
     SkipReason.RATE_DAY_BLOCK: "Your broker refused too many requests today. Only exits are sent.",
     SkipReason.CLOSED: "The market was closed and would not open before the signal ran out.",
     SkipReason.OVERLOAD: "Too many orders were waiting. Entries were left out, so that exits go.",

@@ -36,13 +36,15 @@ _LOOKS_SECRET = re.compile(
     "|".join(
         (
             r"eyJ[\w.-]{16,}",  # JWT
-            r"lsk_[\w-]{6,}",  # our API keys
+            r"ls[khw]_[\w-]{6,}",  # our API keys; signing keys and secrets of webhooks
             r"gAAAA[\w-]{20,}(?:=|%3D){0,2}",  # Fernet
             r"v1\.[a-z0-9-]{1,16}\.[0-9a-f]{8}\.[\w-]{16,}=*",  # sealed by our vault
-            r"(?:ZXlK|bHNrX|Z0FBQU)[\w+/-]{12,}(?:=|%3D){0,2}",  # the same, once more in base64
+            r"(?:ZXlK|bHN[ro3]X|Z0FBQU)[\w+/-]{12,}(?:=|%3D){0,2}",  # the same, in base64 once more
         )
     )
 )
+# Also a guess, or a secret of which a character was lost on the way, is nobody's business.
+_WEBHOOK = re.compile(r"(?P<head>/webhooks/[^/\s]{1,64}/)[^/\s?\"']{1,512}")
 _USER_INFO = re.compile(r"(?P<head>://[^\s:/@]{0,64}:)[^\s/@]{1,256}(?=@)")
 _BEARER = re.compile(r"(?P<head>\b(?:bearer|basic)\s{1,4})[\w.~+/:=-]{6,}", re.IGNORECASE)
 _ASSIGNED = re.compile(
@@ -55,10 +57,15 @@ _PIN = re.compile(r"(?P<head>\bpin[\"']?\s{0,4}[:=]\s{0,4}[\"']?)[^\s\"',;&)}\]]
 _SIGNS = (
     "eyj",
     "lsk_",
+    "lsh_",
+    "lsw_",
+    "/webhooks/",
     "gaaaa",
     "v1.",
     "zxlk",
     "bhnrx",
+    "bhnox",
+    "bhn3x",
     "z0fbqu",
     "://",
     "bearer",
@@ -89,7 +96,7 @@ def redact_text(text: str) -> str:
     if len(text) <= _TEXT_MAX and not any(sign in lower for sign in _SIGNS):
         return text
     text = _LOOKS_SECRET.sub(MASK, _cut(text))
-    for pattern in (_BEARER, _USER_INFO, _ASSIGNED, _PIN):
+    for pattern in (_WEBHOOK, _BEARER, _USER_INFO, _ASSIGNED, _PIN):
         text = pattern.sub(rf"\g<head>{MASK}", text)
     return text
 

@@ -9,6 +9,8 @@ PLACE_DEFAULT_S = 30
 PLACE_MAX_S = 120
 MODIFY_DEFAULT_S = 60
 _SHORTEST = timedelta(seconds=1)
+# Over before anybody can plan it, and still after its acceptance.
+_BORN_OLD = timedelta(microseconds=1)
 
 _CHOICE_S = {
     SignalAction.PLACE: (PLACE_DEFAULT_S, PLACE_MAX_S),
@@ -28,9 +30,20 @@ def lifetime_problem(action: SignalAction, expires_in_s: int | None) -> str | No
     return None
 
 
-def expiry_of(action: SignalAction, accepted_at: datetime, expires_in_s: int | None) -> datetime:
-    """Find the instant after which nobody acts on the signal any more."""
+def expiry_of(
+    action: SignalAction,
+    accepted_at: datetime,
+    expires_in_s: int | None,
+    event_at: datetime | None = None,
+) -> datetime:
+    """Find the instant after which nobody acts on the signal any more.
+
+    An entry that reached us late has lived since `event_at`; a clock ahead of ours gives it no more
+    time than others have. A way out is never too late on its day.
+    """
     if action.reduces_risk:
         # The day's last second must not make an exit that is born dead.
         return max(end_of_trading_day(accepted_at), accepted_at + _SHORTEST)
-    return accepted_at + timedelta(seconds=expires_in_s or _CHOICE_S[action][0])
+    began_at = min(event_at or accepted_at, accepted_at)
+    lives = timedelta(seconds=expires_in_s or _CHOICE_S[action][0])
+    return max(began_at + lives, accepted_at + _BORN_OLD)

@@ -36,7 +36,10 @@ _HINTS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """A signal as its master wants it, each field well formed, the whole not yet judged."""
+    """A signal as its master wants it, each field well formed, the whole not yet judged.
+
+    `broker_event_at` is when it happened elsewhere, for what did not begin with us.
+    """
 
     strategy_id: str
     action: SignalAction
@@ -47,6 +50,7 @@ class Proposal:
     terms: OrderTerms | None = None
     parent_signal_id: str | None = None
     expires_in_s: int | None = None
+    broker_event_at: datetime | None = None
 
 
 def check(proposal: Proposal) -> None:
@@ -109,8 +113,10 @@ def signal_of(
         seq=seq,
         action=proposal.action,
         instrument=instrument,
-        expires_at=expiry_of(proposal.action, accepted_at, proposal.expires_in_s),
-        stamps=Stamps(accepted_at=accepted_at),
+        expires_at=expiry_of(
+            proposal.action, accepted_at, proposal.expires_in_s, proposal.broker_event_at
+        ),
+        stamps=Stamps(accepted_at=accepted_at, broker_event_at=proposal.broker_event_at),
         parent_signal_id=proposal.parent_signal_id,
         side=proposal.side,
         product=proposal.product,

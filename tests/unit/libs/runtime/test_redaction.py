@@ -16,6 +16,8 @@ JWT = (
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4YjAwMDAxIiwiZXhwIjoxNzk1fQ.3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 )
 API_KEY = "lsk_2f9dk38fj2k4l5m6n7p8q9r0"
+WEBHOOK = "lsw_3f9dk38fj2k4l5m6n7p8q9r0"
+SIGNING = "lsh_4f9dk38fj2k4l5m6n7p8q9r0"
 FERNET = Fernet(Fernet.generate_key()).encrypt(b"a canary").decode()
 RING = KeyRing([Fernet.generate_key()])
 SEALED = RING.unwrap(RING.new_data_key()).seal("a canary", Place("t", "c", "a", "b", "f"))
@@ -61,7 +63,7 @@ FORMS: dict[str, Callable[[str], str]] = {
 @pytest.mark.parametrize(
     ("secret", "form"),
     # What our vault sealed has no fixed beginning in base64; it is no secret either.
-    [*product((JWT, API_KEY, FERNET), FORMS), (SEALED, "raw"), (SEALED, "url")],
+    [*product((JWT, API_KEY, WEBHOOK, SIGNING, FERNET), FORMS), (SEALED, "raw"), (SEALED, "url")],
 )
 def test_what_looks_like_a_secret_is_masked_anywhere(secret: str, form: str) -> None:
     text = FORMS[form](secret)
@@ -84,6 +86,8 @@ def test_what_looks_like_a_secret_is_masked_anywhere(secret: str, form: str) -> 
         ("pin=4711 was refused", "4711"),
         ("AppIdHash totp: 123456", "123456"),
         ("INTERNAL_SERVICE_TOKEN=hunter22", "hunter22"),
+        ("POST /webhooks/0198-2/hunter22?a=1 HTTP/1.1", "hunter22"),
+        ('{"path": "/webhooks/0198-2/hunter22"}', "hunter22"),
     ],
 )
 def test_secrets_in_sentences_urls_and_payloads_are_masked(text: str, clear: str) -> None:
@@ -121,7 +125,20 @@ def test_depth_and_length_are_bounded() -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["x", "eyJ", "a://", "token ", "pin", "v1.", "bearer ", "-token-", "lsk_", "a:b@"]
+    "piece",
+    [
+        "x",
+        "eyJ",
+        "a://",
+        "token ",
+        "pin",
+        "v1.",
+        "bearer ",
+        "-token-",
+        "lsk_",
+        "a:b@",
+        "/webhooks/",
+    ],
 )
 def test_no_text_makes_masking_slow(piece: str) -> None:
     text = piece * (50_000 // len(piece))

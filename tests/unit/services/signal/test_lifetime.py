@@ -54,6 +54,32 @@ def test_a_lifetime_out_of_bounds_is_refused_with_the_bounds(
     assert words in str(lifetime_problem(action, asked_s))
 
 
+@pytest.mark.parametrize("late_s", [0, 12, 29])
+def test_an_entry_has_lived_since_it_happened(late_s: int) -> None:
+    happened_at = NOON - timedelta(seconds=late_s)
+
+    assert expiry_of(SignalAction.PLACE, NOON, None, happened_at) - happened_at == timedelta(
+        seconds=30
+    )
+
+
+def test_an_entry_that_comes_too_late_is_over_at_once() -> None:
+    expires_at = expiry_of(SignalAction.PLACE, NOON, None, NOON - timedelta(hours=1))
+
+    assert timedelta(0) < expires_at - NOON < timedelta(milliseconds=1)
+
+
+def test_a_clock_ahead_of_ours_gives_an_entry_no_more_time() -> None:
+    assert expiry_of(SignalAction.PLACE, NOON, None, NOON + timedelta(minutes=4)) == expiry_of(
+        SignalAction.PLACE, NOON, None
+    )
+
+
+@pytest.mark.parametrize("action", [SignalAction.CANCEL, SignalAction.EXIT])
+def test_a_way_out_is_never_too_late_on_its_day(action: SignalAction) -> None:
+    assert expiry_of(action, NOON, None, NOON - timedelta(hours=5)) == end_of_trading_day(NOON)
+
+
 @given(st.sampled_from(list(SignalAction)), INSTANTS)
 def test_no_signal_is_born_dead(action: SignalAction, accepted_at: datetime) -> None:
     assert expiry_of(action, accepted_at, None) > accepted_at

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from libs.brokers.registry import BROKERS
 from services.web.app import build_app
@@ -164,3 +165,14 @@ async def test_an_answer_is_passed_on_in_pieces(tmp_path: Path) -> None:
 
     assert got == b"one,two"
     assert "content-length" not in answer.headers
+
+
+@pytest.mark.parametrize("services", [Services(), Services(on8102=hangs)])
+async def test_the_secret_of_a_webhook_is_not_logged(services: Services, tmp_path: Path) -> None:
+    with capture_logs() as lines:
+        async with edge(services, tmp_path) as browser:
+            answer = await browser.post("/webhooks/0198/hunter22", content=b"{}")
+
+    assert answer.status_code in {503, 504}
+    assert lines
+    assert "hunter22" not in str(lines)

@@ -17,6 +17,7 @@ from libs.brokers.protocol import (
     BrokerLogin,
     Egress,
     InstrumentBook,
+    MarketReader,
     OrderFeed,
     OrderGateway,
 )
@@ -35,7 +36,7 @@ class BrokerManifest:
     stores. `login_reply_fields` are the parameters of the callback that `exchange` reads,
     `login_refusal_fields` those of them that only tell how it went.
     `refused_before_processing_confirmed` says that the broker's session and rate refusals come
-    before an order is processed (transition 9).
+    before an order is processed (transition 9). `open_market` is None where prices cannot be read.
     """
 
     name: str
@@ -50,6 +51,7 @@ class BrokerManifest:
     open_account: str
     load_instruments: str
     build_simulator: str
+    open_market: str | None = None
     unattended_orders: bool = True
     order_feed: bool = True
     tags_echoed: bool = True
@@ -60,6 +62,7 @@ class BrokerManifest:
     exchanges: frozenset[str] = frozenset()
     orders_per_second_max: int = 10
     requests_per_minute_max: int = 200
+    quotes_per_request_max: int = 50
     idle_connection_s: float = 50
     session_ends_at_ist: str = "06:00"
     field_encryption: str = "fernet"
@@ -111,6 +114,13 @@ class BrokerManifest:
 
     def account(self, addresses: BrokerAddresses) -> AccountReader:
         door: AccountReader = self._door(self.open_account)(addresses)
+        return door
+
+    def market(self, addresses: BrokerAddresses) -> MarketReader | None:
+        """Open the market door; None at a broker that shows no prices."""
+        if self.open_market is None:
+            return None
+        door: MarketReader = self._door(self.open_market)(addresses)
         return door
 
     def instruments(self, addresses: BrokerAddresses) -> InstrumentBook:

@@ -23,6 +23,7 @@ from libs.trading.orders import (
     Profile,
     Trade,
 )
+from libs.trading.quotes import Quote
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -173,6 +174,25 @@ class AccountReader(Protocol):
         """
 
     async def holdings(self, session: BrokerSession) -> list[Holding]: ...
+
+    async def aclose(self) -> None: ...
+
+
+class MarketReader(Protocol):
+    """Prices of one broker, read with the session of any account that may see them."""
+
+    async def warm(self) -> None:
+        """Open a connection ahead of the first question. Never raises for an unreachable broker."""
+
+    async def quotes(
+        self, session: BrokerSession, instruments: Sequence[str]
+    ) -> Mapping[str, Quote]:
+        """Ask what these instruments cost now, by name, in as few requests as the broker allows.
+
+        One that the broker does not list, or has no price of, is missing from the answer. The
+        price band comes with a single instrument, where the broker tells it at all. Errors as
+        those of every read; what was read before one is not returned.
+        """
 
     async def aclose(self) -> None: ...
 

@@ -11,6 +11,11 @@ def trading_day(instant: datetime) -> date:
     return instant.astimezone(IST).date()
 
 
+def time_in_india(instant: datetime) -> time:
+    """Tell what clocks in India show at this instant."""
+    return instant.astimezone(IST).time()
+
+
 def end_of_trading_day(instant: datetime) -> datetime:
     """Find the last second of the Indian date of this instant, in UTC.
 

@@ -8,14 +8,30 @@ from enum import StrEnum
 class SizingMode(StrEnum):
     MULTIPLIER = "MULTIPLIER"
     FIXED_QUANTITY = "FIXED_QUANTITY"
+    FIXED_VALUE = "FIXED_VALUE"
+    FUNDS_SHARE = "FUNDS_SHARE"
+    EQUITY_PROPORTIONAL = "EQUITY_PROPORTIONAL"
+
+
+class WhenSmall(StrEnum):
+    """What becomes of a share that is less than one lot."""
+
+    SKIP = "SKIP"
+    ONE_LOT = "ONE_LOT"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizing:
-    """How a follower's quantity comes from the master's. `value` is the factor or the quantity."""
+    """How a follower's quantity comes about; libs/trading/sizing.py works it out.
+
+    `value` is the factor of MULTIPLIER and EQUITY_PROPORTIONAL, the shares or contracts of
+    FIXED_QUANTITY, the rupees per order of FIXED_VALUE, the percent of the available funds of
+    FUNDS_SHARE.
+    """
 
     mode: SizingMode
     value: Decimal
+    when_small: WhenSmall = WhenSmall.SKIP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

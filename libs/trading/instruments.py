@@ -19,6 +19,16 @@ class InstrumentKind(StrEnum):
     PUT = "PE"
 
 
+class Segment(StrEnum):
+    """What followers tell apart; futures and options are those on shares and indices."""
+
+    EQUITY = "EQUITY"
+    FUTURES = "FUTURES"
+    OPTIONS = "OPTIONS"
+    CURRENCY = "CURRENCY"
+    COMMODITY = "COMMODITY"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instrument:
     """What trading needs to know of one instrument. `lot_size` is the quantity step."""
@@ -47,6 +57,16 @@ class InstrumentName:
             parts.append(self.kind.value)
         return ":".join(parts)
 
+    @property
+    def segment(self) -> Segment:
+        if self.exchange in CASH_EXCHANGES:
+            return Segment.EQUITY
+        if self.exchange in {"CDS", "BCD"}:
+            return Segment.CURRENCY
+        if self.exchange == "MCX":
+            return Segment.COMMODITY
+        return Segment.FUTURES if self.kind is InstrumentKind.FUTURE else Segment.OPTIONS
+
 
 def parse_instrument(name: str) -> InstrumentName:
     """Read a canonical name. Raise `ValueError` with what is wrong and an example."""
@@ -56,6 +76,12 @@ def parse_instrument(name: str) -> InstrumentName:
     if len(parts) in {4, 5} and parts[0] in DERIVATIVE_EXCHANGES and parts[1]:
         return _derivative(name, parts)
     raise ValueError(f"{name!r} is not an instrument, write NSE:SBIN or NFO:NIFTY:2026-12-29:FUT")
+
+
+def names_above(name: str) -> frozenset[str]:
+    """List the name and what it is written below: `NFO:NIFTY`, then its expiry, and so on."""
+    parts = name.split(":")
+    return frozenset(":".join(parts[:length]) for length in range(2, len(parts) + 1))
 
 
 def _derivative(name: str, parts: list[str]) -> InstrumentName:

@@ -21,6 +21,7 @@ from libs.runtime.redis import open_redis
 from services.signal.backlog import Backlog
 from services.signal.flow import SignalFlow
 from services.signal.publication import Publication
+from services.signal.report_wiring import enter_reports
 from services.signal.repository import SignalRepository
 from services.signal.repository_counter import SCHEMA
 from services.signal.routes import router
@@ -86,6 +87,7 @@ async def _wire(
     keep(stack, backlog.watch(), "backlog")
     keep(stack, publication.run(), "publication")
     stack.push_async_callback(publication.drain)
+    app.state.reports = await enter_reports(stack, settings)
 
 
 async def _identities(stack: AsyncExitStack, settings: SignalSettings) -> Identities:

@@ -19,3 +19,5 @@ class SignalSettings(KafkaSettings, PostgresSettings, RedisSettings, InternalSet
     port: int = Field(default=8102, ge=1, le=65535)
     # Outbox rows beyond which new entries are refused until the bus has caught up.
     backlog_max: int = Field(default=10_000, ge=1)
+    # How far back the copy reports reach; the order ledger keeps everything.
+    report_days: int = Field(default=400, ge=1, le=4_000)

@@ -23,6 +23,7 @@ from libs.brokers.protocol import (
     BrokerLogin,
     BrokerSession,
     InstrumentBook,
+    MarketReader,
     OrderFeed,
     OrderGateway,
     PlatformApp,
@@ -86,6 +87,7 @@ class PaperBroker:
     orders: OrderGateway
     feed: OrderFeed
     account: AccountReader
+    market: MarketReader | None
     instruments: InstrumentBook
     began_at: int
 
@@ -159,11 +161,14 @@ async def a_paper_broker(manifest: BrokerManifest, url: str) -> AsyncIterator[Pa
             orders=manifest.orders(addresses),
             feed=manifest.feed(addresses),
             account=manifest.account(addresses),
+            market=manifest.market(addresses),
             instruments=manifest.instruments(addresses),
             began_at=0,
         )
         for door in (broker.login, broker.orders, broker.feed, broker.account):
             stack.push_async_callback(door.aclose)
+        if broker.market is not None:
+            stack.push_async_callback(broker.market.aclose)
         broker.began_at = (await broker.ask("POST", "reset"))["last"]
         # Tests ask more often than a person; the limits have tests of their own.
         limits = await broker.ask("GET", "limits")

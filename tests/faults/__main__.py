@@ -32,9 +32,10 @@ from tests.faults import (
 from tests.faults.canaries import canaries_of
 from tests.faults.judge import judge
 from tests.faults.last_look import look
+from tests.faults.opening import open_scene
 from tests.faults.report import Result, RowResult
 from tests.faults.rows import NotPossible, Row, chosen
-from tests.faults.scene import Scene, open_scene
+from tests.faults.scene import Scene
 from tests.faults.secrecy import Secrets
 from tests.faults.world import World, open_world
 
@@ -48,7 +49,8 @@ THEMES = (
     feed_rows,
     load_rows,
 )
-_WIDTH = 160
+_WIDTH = 180
+_FOLLOWERS = 62
 _LONGEST = timedelta(minutes=15)
 _MEND_WITHIN_S = 120
 
@@ -84,7 +86,8 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rows", type=chosen, default=chosen(""), help="as 1,7,26-31")
     parser.add_argument("--runs", type=int, default=3, help="how often each row is run")
     parser.add_argument("--seed", type=int, help="repeats an earlier run's timing")
-    parser.add_argument("--followers", type=int, default=62, help="how many accounts there are")
+    parser.add_argument("--full", action="store_true", help="the fault table's own sizes: slow")
+    parser.add_argument("--followers", type=int, help="how many accounts there are")
     parser.add_argument("--keep", action="store_true", help="keep the state folder, with its logs")
     parser.add_argument("--out", type=Path, default=Path("run/faults.json"), help="result file")
     return parser.parse_args(words)
@@ -97,11 +100,15 @@ async def _run(arguments: argparse.Namespace, screen: Screen) -> Result:
     if end_of_trading_day(datetime.now(UTC)) - datetime.now(UTC) < _LONGEST:
         screen.say("The trading day ends soon: books are emptied then, and rows may fail of it")
     async with AsyncExitStack() as opened:
-        world = await open_world(opened, screen, followers=arguments.followers)
+        rows = [row.at_full() if arguments.full else row for row in arguments.rows]
+        followers = arguments.followers or max(_FOLLOWERS, *(row.followers + 2 for row in rows))
+        world = await open_world(opened, screen, followers=followers, full=arguments.full)
         searched = await canaries_of(world)
-        result = Result(seed=seed, means=world.wires.means() | world.disk.means())
-        for row in arguments.rows:
-            outcome = RowResult(row=row.number, name=row.name)
+        result = Result(
+            seed=seed, means=world.wires.means() | world.disk.means(), full=arguments.full
+        )
+        for row in rows:
+            outcome = RowResult(row=row.number, name=row.name, size=row.size)
             result.rows.append(outcome)
             for run in range(arguments.runs):
                 dice = random.Random(f"{seed} {row.number} {run}")  # noqa: S311  # timing, no secret
@@ -142,7 +149,9 @@ async def _one(
     if not outcome.not_possible:
         recovery_s = scene.recovery_s if scene else None
         outcome.add(recovery_s, time.monotonic() - began, violations)
-        outcome.said += scene.said if scene else []
+        if scene:
+            outcome.said += scene.said
+            outcome.isolation.add(scene.isolation)
 
 
 def _progress(screen: Screen, outcome: RowResult) -> None:

@@ -1,6 +1,7 @@
 """Rows 26 to 29 and 45: Kafka repeats, reorders, loses, dies, runs full or carries nonsense."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from urllib.parse import urlencode
@@ -12,7 +13,7 @@ from deploy.local.visitor import Visitor
 from libs.contracts import topics
 from libs.contracts.v1 import signal_pb2
 from tests.faults.case import AT_BROKER, OVER
-from tests.faults.rows import NotPossible, row
+from tests.faults.rows import NotPossible, Whole, row
 from tests.faults.scene import Failed, Scene
 from tests.faults.world import PARTITIONS
 
@@ -56,6 +57,7 @@ async def repeats_and_reorders(scene: Scene) -> None:
 @row(27, "gap in seq: a lost Kafka record", followers=6)
 async def loses_a_record(scene: Scene) -> None:
     deaf = scene.dice.choice(scene.followers).shard
+    scene.strikes([follower for follower in scene.followers if follower.shard == deaf])
     await scene.expect_alarm("SIGNALS_REFILLED")
     async with _published_only_to(scene, [p for p in range(PARTITIONS) if p != deaf]):
         missed = await scene.emit()
@@ -65,10 +67,17 @@ async def loses_a_record(scene: Scene) -> None:
     await scene.mend()
 
 
-@row(28, "Kafka broker SIGKILL, stop and restart", within_s=150)
+@row(
+    28,
+    "Kafka broker SIGKILL, stop and restart",
+    within_s=150,
+    size="away as long as orders need",
+    whole=Whole(size="away for 60 s", within_s=300),
+)
 async def dies(scene: Scene) -> None:
     await scene.expect_alarm(_AWAY)
     scene.world.machine.kill(_KAFKA)
+    back_at = time.monotonic() + (60 if scene.world.full else 0)
     await scene.pause(0, 1)
     first = await scene.emit()
     await scene.pause(4, 8)
@@ -76,6 +85,10 @@ async def dies(scene: Scene) -> None:
     # Copied by reading PostgreSQL: Kafka is not there yet.
     await scene.until_states(first, AT_BROKER, 25)
     await scene.until_states(second, AT_BROKER, 10)
+    while time.monotonic() < back_at:
+        later = await scene.emit(scene.place_body(scene.instruments[2]))
+        await scene.until_states(later, AT_BROKER, 10)
+        await scene.pause(4, 8)
     await scene.mend()
 
 
@@ -103,6 +116,8 @@ async def carries_nonsense(scene: Scene) -> None:
     await scene.until_states(place, AT_BROKER)
     valid = (await _payloads(scene))[0]
     stranger = scene.world.crowd.masters[-1]
+    # Nonsense is nobody's: every follower of the row is one of the others.
+    scene.strikes([])
     await scene.expect_alarm("DEAD_LETTER")
     await scene.expect_alarm("MASTER_PAUSED_BY_DEAD_LETTER")
     before = await _dead_letters(scene)
@@ -120,6 +135,8 @@ async def carries_nonsense(scene: Scene) -> None:
             await _sent(producer, scene, bytes(10 * 1024 * 1024))
         except KafkaError:
             scene.said.append("Kafka refused the huge record")
+    meanwhile = await scene.emit(scene.place_body(scene.instruments[1]))
+    await scene.until_states(meanwhile, AT_BROKER)
 
     async def paused() -> bool:
         rows = await scene.world.ledger.fetch(

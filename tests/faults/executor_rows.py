@@ -1,13 +1,14 @@
 """Rows 4 to 10, 30 and 48: an executor dies, freezes, stops or joins in the middle of its work."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 from libs.runtime.crashpoints import Crashpoint
 from tests.faults.armed import arm
 from tests.faults.case import AT_BROKER
 from tests.faults.crowd import Member
-from tests.faults.rows import row
+from tests.faults.rows import Whole, row
 from tests.faults.scene import Failed, Scene
 from tests.faults.world import ANSWER_TIMEOUT_S, EXECUTORS, GRACE_S, PROOF_S
 
@@ -24,12 +25,14 @@ async def killed_while_planning(scene: Scene) -> None:
     written = {order.account_id for order in await scene.world.ledger.orders([signal_id])}
     half = written & {follower.account_id for follower in served}
     scene.check(not half, f"{len(half)} orders of a transaction that was never committed")
+    await _meanwhile(scene)
     await scene.mend()
 
 
 @row(5, "SIGKILL planner after commit, before offset commit", followers=8)
 async def killed_after_plan(scene: Scene) -> None:
     await _dies_at(scene, Crashpoint.AFTER_PLAN_COMMIT)
+    await _meanwhile(scene)
     await scene.pause(0, 1)
     await scene.mend()
 
@@ -38,6 +41,7 @@ async def killed_after_plan(scene: Scene) -> None:
 async def killed_before_the_write(scene: Scene) -> None:
     signal_id, served = await _dies_at(scene, Crashpoint.AFTER_SENDING_COMMIT)
     await scene.expect_alarm(IN_DOUBT)
+    await _meanwhile(scene)
     await scene.mend()
     await scene.until_states(signal_id, AT_BROKER | _NOTHING_SENT, PROOF_S + 10)
     mine = {follower.account_id for follower in served}
@@ -48,8 +52,7 @@ async def killed_before_the_write(scene: Scene) -> None:
 
 @row(7, "SIGKILL while the request is on the wire", followers=8)
 async def killed_on_the_wire(scene: Scene) -> None:
-    if not await _served_by(scene, _VICTIM):
-        raise Failed("no follower is served by the victim")
+    scene.strikes(await _served_by(scene, _VICTIM))
     # The lag outlives the deadline: until then an order is not in doubt.
     lag_s = ANSWER_TIMEOUT_S + GRACE_S + hidden_s(scene)
     await scene.world.simulator.knob(latency_ms=1500, operations=["place"], visibility_lag_s=lag_s)
@@ -59,6 +62,7 @@ async def killed_on_the_wire(scene: Scene) -> None:
     scene.world.machine.kill(_VICTIM)
     scene.fault_over()
     await scene.expect_alarm(IN_DOUBT)
+    await _meanwhile(scene)
     await scene.mend()
     await scene.until_states(signal_id, AT_BROKER, PROOF_S + 10)
 
@@ -69,6 +73,7 @@ async def killed_after_the_reply(scene: Scene) -> None:
     await scene.world.simulator.knob(operations=["place"], visibility_lag_s=lag_s)
     signal_id, _ = await _dies_at(scene, Crashpoint.AFTER_REPLY)
     await scene.expect_alarm(IN_DOUBT)
+    await _meanwhile(scene)
     await scene.mend()
     await scene.until_states(signal_id, AT_BROKER | _NOTHING_SENT, PROOF_S + 10)
 
@@ -87,17 +92,27 @@ async def killed_while_settling(scene: Scene) -> None:
     await scene.until_states(signal_id, AT_BROKER, PROOF_S + 10)
 
 
-@row(10, "SIGSTOP dispatcher for longer than a TTL, then SIGCONT", followers=8)
+@row(
+    10,
+    "SIGSTOP dispatcher for longer than a TTL, then SIGCONT",
+    followers=8,
+    size="TTL 4 s",
+    whole=Whole(size="60 s, TTL 30 s", within_s=240),
+)
 async def frozen_for_longer_than_a_ttl(scene: Scene) -> None:
     await scene.world.simulator.knob(latency_ms=200, operations=["place"])
-    await scene.emit(scene.place_body(expires_in_s=4))
+    scene.strikes(await _served_by(scene, _VICTIM))
+    ttl_s, frozen_s = (30, 60) if scene.world.full else (4, 5)
+    await scene.emit(scene.place_body(expires_in_s=ttl_s))
     await scene.pause(0, 0.15)
     scene.world.machine.freeze(_VICTIM)
-    await scene.emit(scene.place_body(scene.instruments[1], expires_in_s=4))
+    thaws_at = time.monotonic() + frozen_s
+    await scene.emit(scene.place_body(scene.instruments[1], expires_in_s=ttl_s))
     await scene.pause(1, 2)
     taken_over = await scene.emit(scene.place_body(scene.instruments[2]))
     # The group gives its shards to the other replica meanwhile.
     await scene.until_states(taken_over, AT_BROKER, 20)
+    await asyncio.sleep(thaws_at - time.monotonic())
     await scene.pause(0, 2)
     await scene.mend()
 
@@ -148,8 +163,7 @@ async def _load(scene: Scene) -> None:
 async def _dies_at(scene: Scene, point: Crashpoint, nth: int = 1) -> tuple[str, Sequence[Member]]:
     """Arm one replica, emit, and see it die; return the signal and whom it served."""
     served = await _served_by(scene, _VICTIM)
-    if not served:
-        raise Failed("no follower is served by the victim")
+    scene.strikes(served)
     arm(scene.world.arming(_VICTIM), point, nth)
     signal_id = await scene.emit()
     if not await scene.world.machine.gone(_VICTIM, _DIES_WITHIN_S):
@@ -164,5 +178,16 @@ def hidden_s(scene: Scene) -> float:
 
 
 async def _served_by(scene: Scene, name: str) -> Sequence[Member]:
+    """List the followers whose lane is in this replica; there is at least one."""
     shards = await scene.world.shards_of(name)
-    return [follower for follower in scene.followers if follower.shard in shards]
+    served = [follower for follower in scene.followers if follower.shard in shards]
+    if not served:
+        raise Failed(f"no follower is served by {name}")
+    return served
+
+
+async def _meanwhile(scene: Scene) -> None:
+    """Go on trading with one replica dead: how its neighbour's followers fare is I9."""
+    for instrument in scene.instruments[1:3]:
+        await scene.emit(scene.place_body(instrument))
+        await scene.pause(0, 0.1)

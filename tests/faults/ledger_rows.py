@@ -6,14 +6,13 @@ import httpx
 import redis.asyncio as redis
 
 from tests.faults.case import AT_BROKER, OVER
-from tests.faults.rows import row
+from tests.faults.rows import Whole, row
 from tests.faults.scene import Scene
 from tests.faults.world import PROOF_S, postgres_program
 
 _AWAY = "LEDGER_AWAY"
 _POSTGRES = "postgres"
 _REDIS = "redis"
-_LOCK_S = 6
 
 
 @row(31, "Postgres restart (fast), then SIGKILL", within_s=150)
@@ -38,16 +37,23 @@ async def restarts(scene: Scene) -> None:
     await scene.mend()
 
 
-@row(34, "lock held on the table of follower orders", within_s=150)
+@row(
+    34,
+    "lock held on the table of follower orders",
+    within_s=150,
+    size="6 s",
+    whole=Whole(size="30 s", within_s=240),
+)
 async def holds_a_lock(scene: Scene) -> None:
     await scene.expect_alarm(_AWAY)
     deadlocks = await _deadlocks(scene)
+    held_s = 30 if scene.world.full else 6
     async with scene.world.ledger.pool.acquire() as connection, connection.transaction():
         await connection.execute("LOCK TABLE executor.orders IN EXCLUSIVE MODE")
-        short = await scene.emit(scene.place_body(expires_in_s=_LOCK_S - 2))
+        short = await scene.emit(scene.place_body(expires_in_s=held_s - 2))
         await scene.pause(0, 1)
-        long = await scene.emit(scene.place_body(scene.instruments[1]))
-        await asyncio.sleep(_LOCK_S)
+        long = await scene.emit(scene.place_body(scene.instruments[1], expires_in_s=held_s + 24))
+        await asyncio.sleep(held_s)
     await scene.mend()
     await scene.until_states(long, AT_BROKER, 20)
     await scene.until_states(short, OVER, 20)

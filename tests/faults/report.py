@@ -8,6 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from tests.faults.isolation import Isolation
+
 
 @dataclass(slots=True)
 class RowResult:
@@ -15,6 +17,7 @@ class RowResult:
 
     row: int
     name: str
+    size: str = ""
     runs: int = 0
     passed: int = 0
     recovery_s: float | None = None
@@ -22,6 +25,8 @@ class RowResult:
     violations: list[str] = field(default_factory=list)
     # What was seen and is not judged: timings above all.
     said: list[str] = field(default_factory=list)
+    # I9, a timing: told, never judged.
+    isolation: Isolation = field(default_factory=Isolation)
     not_possible: str = ""
 
     @property
@@ -40,12 +45,14 @@ class RowResult:
         shown: dict[str, Any] = {
             "row": self.row,
             "name": self.name,
+            "size": self.size,
             "runs": self.runs,
             "passed": self.passed,
             "recovery_s": self.recovery_s,
             "seconds": round(self.seconds, 1),
             "violations": self.violations,
             "said": self.said,
+            "i9": self.isolation.as_json(),
         }
         return shown | ({"not_possible": self.not_possible} if self.not_possible else {})
 
@@ -54,6 +61,8 @@ class RowResult:
 class Result:
     seed: int
     means: dict[str, str]
+    # Whether rows had the lengths and sizes of the fault table throughout.
+    full: bool = False
     rows: list[RowResult] = field(default_factory=list)
     doubled: int = 0
     lost: int = 0
@@ -73,6 +82,7 @@ class Result:
             "lost": self.lost,
             "violations": self.violations,
             "seed": self.seed,
+            "full": self.full,
             "injection": self.means,
             "seconds": round(self.seconds, 1),
         }
@@ -82,15 +92,16 @@ class Result:
         scratch.replace(path)
 
     def show(self, console: Console) -> None:
-        table = Table("row", "fault", "passed", "recovery s", "took s", "violations")
+        table = Table("row", "fault", "passed", "recovery s", "took s", "I9 p99 ms", "violations")
         for row in self.rows:
             words = row.not_possible or "; ".join(row.violations[:3])[:160]
             table.add_row(
                 str(row.row),
-                row.name,
+                f"{row.name} ({row.size})" if row.size else row.name,
                 "not possible here" if row.not_possible else f"{row.passed} of {row.runs}",
                 "" if row.recovery_s is None else f"{row.recovery_s:.1f}",
                 f"{row.seconds:.0f}",
+                row.isolation.words(),
                 words,
             )
         console.print(table)
@@ -98,6 +109,9 @@ class Result:
         console.print(
             f"{passed} of {len(self.rows)} rows passed, doubled {self.doubled}, lost {self.lost}, "
             f"seed {self.seed}, {self.seconds:.0f} s"
+        )
+        console.print(
+            "I9 p99 ms: acceptance to broker, in peace → of those spared meanwhile; not judged"
         )
         for words in self.violations[:20]:
             console.print(f"✗ {words}")

@@ -14,10 +14,10 @@ from typing import Any
 
 import httpx
 
-from deploy.local.visitor import Visitor
 from tests.faults.case import AT_BROKER, Alarm, Case, Created, Emitted, Expected
 from tests.faults.crowd import Member
 from tests.faults.evidence import Net, arrivals_of, created_of, difference
+from tests.faults.isolation import Isolation, times_of
 from tests.faults.judge import ALARM_WITHIN, not_silent, settled
 from tests.faults.secrecy import Secrets
 from tests.faults.world import World
@@ -61,6 +61,11 @@ class Scene:
     over_at: float | None = None
     recovery_s: float | None = None
     probing: "asyncio.Task[None] | None" = None
+    # I9: who is struck, by account (None: everybody), and which signals were meanwhile.
+    struck: Set[str] | None = None
+    isolation: Isolation = field(default_factory=Isolation)
+    _struck_from: int = 0
+    _struck_until: int | None = None
     settled_within_s: float = SETTLED_WITHIN_S
 
     def pause(self, least_s: float, most_s: float) -> "Awaitable[None]":
@@ -82,6 +87,11 @@ class Scene:
         since = await self.world.ledger.now()
         self.expected.append(Expected(names=names, since=since, clears=clears))
 
+    def strikes(self, members: Sequence[Member]) -> None:
+        """Say whom the fault is about to strike: how the others fare meanwhile is I9."""
+        self.struck = {member.account_id for member in members}
+        self._struck_from = len(self.signals)
+
     def fault_over(self) -> None:
         """Say that recovery begins now: the process is dead, the line stands again."""
         if self.over_at is None:
@@ -92,6 +102,7 @@ class Scene:
         self.fault_over()
         await self.world.mend()
         if self.probing is None:
+            self._struck_until = len(self.signals)
             self.probing = asyncio.create_task(self._probe())
 
     def place_body(
@@ -172,13 +183,22 @@ class Scene:
                 raise Failed(f"not within {within_s:g} s: {what}")
             await asyncio.sleep(_LOOK_S)
 
-    async def until_states(self, signal_id: str, wanted: Set[str], within_s: float = 20) -> None:
-        """Wait until every follower's order of a signal is in one of these states."""
+    async def until_states(
+        self,
+        signal_id: str,
+        wanted: Set[str],
+        within_s: float = 20,
+        *,
+        of: Sequence[Member] | None = None,
+    ) -> None:
+        """Wait until each order of a signal, or those of some, is in one of these states."""
         found: list[str] = []
+        accounts = {one.account_id for one in (self.followers if of is None else of)}
 
         async def done() -> bool:
-            found[:] = await self.states(signal_id)
-            return len(found) == len(self.followers) and set(found) <= wanted
+            orders = await self.world.ledger.orders([signal_id])
+            found[:] = [order.state for order in orders if order.account_id in accounts]
+            return len(found) == len(accounts) and set(found) <= wanted
 
         try:
             await self.until("", done, within_s)
@@ -208,7 +228,19 @@ class Scene:
         if self.probing is not None:
             await self.probing
         await self.until_all_settled()
-        return await self._told(await self._case())
+        case = await self._told(await self._case())
+        self._look_at_the_spared(case)
+        return case
+
+    def _look_at_the_spared(self, case: Case) -> None:
+        if self.struck is None:
+            return
+        meanwhile = set(self.signal_ids[self._struck_from : self._struck_until])
+        self.isolation.others_ms, self.isolation.planned = times_of(
+            [order for order in case.orders if order.signal_id in meanwhile],
+            case.arrivals,
+            {follower.account_id for follower in self.followers} - self.struck,
+        )
 
     async def _probe(self) -> None:
         """Trade once more: recovery is over when every reachable follower has the order."""
@@ -314,58 +346,3 @@ class Scene:
 
 def _signed(order: Created) -> int:
     return order.filled_quantity if order.side == "BUY" else -order.filled_quantity
-
-
-async def open_scene(
-    world: World, number: int, dice: random.Random, secrets: Secrets, count: int
-) -> Scene:
-    """Give a row a strategy of its own, and followers who have not traded for the longest."""
-    # The last one is nobody's: a row may do to it what a master cannot trade after.
-    master = world.crowd.masters[number % (len(world.crowd.masters) - 1)]
-    followers = world.take(count)
-    async with Visitor(world.stack.address, master.cookie) as visitor:
-        name = f"Row {number} {uuid.uuid4().hex[:8]}"
-        strategy_id = str(
-            (await visitor.call("POST", "/strategies", {"name": name}))["strategy_id"]
-        )
-    await asyncio.gather(*(follow(world, member, strategy_id) for member in followers))
-    clients = {f.account_id: f.client_id for f in followers}
-    # Whole rupees are a fine enough limit for these, and a few shares are no fortune.
-    names = sorted(
-        name
-        for name, price in world.prices.items()
-        if name.startswith("NSE:") and 300 < Decimal(price) < 3000
-    )
-    first = number * 3 % len(names)
-    secrets.begin()
-    began_at = await world.ledger.now()
-    return Scene(
-        world=world,
-        number=number,
-        dice=dice,
-        secrets=secrets,
-        master=master,
-        followers=followers,
-        strategy_id=strategy_id,
-        instruments=[*names[first:], *names[:first]][:4],
-        began_at=began_at,
-        cursor=await world.simulator.cursor(),
-        net_books=await world.simulator.net(clients),
-        net_ours=await world.ledger.net(list(clients)),
-        stood_before=frozenset(
-            alarm
-            for alarm in await world.ledger.alarms(began_at)
-            if alarm.subject.startswith(("order:", "account:"))
-        ),
-    )
-
-
-async def follow(world: World, member: Member, strategy_id: str, value: str = "1") -> None:
-    """Follow through the product's own route."""
-    async with Visitor(world.stack.address, member.cookie) as visitor:
-        body = {
-            "strategy_id": strategy_id,
-            "account_id": member.account_id,
-            "sizing": {"mode": "MULTIPLIER", "value": value},
-        }
-        await visitor.call("POST", "/follows", body)

@@ -46,6 +46,7 @@ TIMINGS = {
     "EXECUTOR_LEASE_S": "3",
     "EXECUTOR_SWEEP_EVERY_S": "0.5",
     "EXECUTOR_CHAIN_EVERY_S": "1",
+    "EXECUTOR_ALARM_LASTS_S": "8",
     # No row is about the end of a day.
     "EXECUTOR_SEAL_AT_IST": "23:59",
     "STREAMING_DOWN_ALARM_AFTER_S": "2",
@@ -71,6 +72,8 @@ class World:
     ledger: Ledger
     http: httpx.AsyncClient
     prices: Mapping[str, str]
+    # Rows take the lengths and sizes that the fault table names.
+    full: bool = False
     # Settings of one row's own; forgotten when the executors are put right again.
     changed: dict[str, str] = field(default_factory=dict)
     options: tuple[str, ...] = ()
@@ -146,7 +149,9 @@ class World:
         return {shard for shard, pid in owners.items() if pid == self.machine.pid(name)}
 
 
-async def open_world(opened: AsyncExitStack, screen: Screen, *, followers: int) -> World:
+async def open_world(
+    opened: AsyncExitStack, screen: Screen, *, followers: int, full: bool = False
+) -> World:
     """Start everything from nothing; leaving `opened` ends all of it."""
     stack = _fresh_stack(screen)
     machine = Machine(log=stack.layout.log, stack_id=stack.supervisor.stack_id)
@@ -175,6 +180,7 @@ async def open_world(opened: AsyncExitStack, screen: Screen, *, followers: int) 
         ledger=Ledger(pool),
         http=http,
         prices={},
+        full=full,
     )
     await _services(world)
     with screen.step("people"):

@@ -27,6 +27,7 @@ MANIFEST = BrokerManifest(
     open_orders="orders:FyersOrders",
     open_feed="feed:FyersFeed",
     open_account="account:FyersAccount",
+    open_market="market:FyersMarket",
     load_instruments="instruments:load_instruments",
     build_simulator="simulator:build_simulator",
     order_types=frozenset(OrderType),
@@ -35,6 +36,7 @@ MANIFEST = BrokerManifest(
     exchanges=frozenset({"NSE", "BSE", "NFO", "BFO", "CDS", "BCD", "MCX"}),
     orders_per_second_max=10,
     requests_per_minute_max=200,
+    quotes_per_request_max=50,
     # The broker's own keep-alive is not documented; 50 s is below every common proxy's.
     idle_connection_s=50,
     session_ends_at_ist="06:00",

@@ -27,6 +27,7 @@ class Operation(_Word):
     ACCOUNT = "account"
     LOGIN = "login"
     FEED = "feed"
+    MARKET = "market"
 
 
 ORDER_WRITES = frozenset({Operation.PLACE, Operation.MODIFY, Operation.CANCEL})

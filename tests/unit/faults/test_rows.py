@@ -24,3 +24,12 @@ def test_a_choice_is_read_as_it_is_written() -> None:
 def test_a_row_that_does_not_exist_is_named() -> None:
     with pytest.raises(ValueError, match=re.escape("[99]")):
         chosen("1,99")
+
+
+def test_by_flag_a_row_has_the_size_that_the_table_names() -> None:
+    whole = {row.number: row.at_full() for row in chosen("")}
+
+    assert {n for n, row in whole.items() if row != ROWS[n]} == {10, 28, 34, 38, 43}
+    assert whole[38].followers == 500
+    assert whole[38].size == "500 accounts"
+    assert ROWS[38].size == "60 accounts"

@@ -17,6 +17,7 @@ from libs.brokers.fyers.simulator.catalogue import catalogue
 from libs.brokers.fyers.simulator.endpoints import Endpoint, Endpoints
 from libs.brokers.fyers.simulator.hidden import HiddenOrders
 from libs.brokers.fyers.simulator.limits import Limits, Rules
+from libs.brokers.fyers.simulator.market_data import MarketData
 from libs.brokers.fyers.simulator.order_socket import OrderSockets
 from libs.brokers.fyers.simulator.replies import Refused, refusal
 from libs.brokers.fyers.simulator.sessions import Sessions
@@ -31,6 +32,7 @@ from libs.paper.server.requests import Answer, Arrival
 ORDER_SOCKET = "/trade/v3"
 _FILES = "/sym_details/"
 _DEAD_LINES_EVERY_S = 1.0
+_UNKNOWN_TOKEN = -16
 
 
 def utc_now() -> datetime:
@@ -73,6 +75,7 @@ class FyersSimulator:
         self._hidden = HiddenOrders(clock)
         self._sessions = Sessions(self.desk, signer, app_secret)
         self._endpoints = Endpoints(self.desk, self.knobs, self._sessions, self._hidden)
+        self._market = MarketData(self.desk)
         self._browser = Browser(self.desk, self._sessions, signer)
         self._sockets = OrderSockets(self.desk, self.knobs, self._sessions, self._hidden.left_s)
         self._door = Door(self.desk, self.knobs, self)
@@ -130,7 +133,7 @@ class FyersSimulator:
             if endpoint is None:
                 return self._file(arrival)
             if endpoint.needs_session:
-                client_id = self._sessions.of_header(arrival.authorization).client_id
+                client_id = self._client_of(arrival, endpoint)
                 self._limits.check(
                     client_id,
                     is_order=endpoint.operation in ORDER_WRITES,
@@ -181,9 +184,19 @@ class FyersSimulator:
         }
 
     def _find(self, arrival: Arrival) -> Endpoint | None:
-        return self._endpoints.find(arrival.method, arrival.path) or self._browser.find(
-            arrival.method, arrival.path
-        )
+        for found_by in (self._endpoints, self._market, self._browser):
+            if endpoint := found_by.find(arrival.method, arrival.path):
+                return endpoint
+        return None
+
+    def _client_of(self, arrival: Arrival, endpoint: Endpoint) -> str:
+        try:
+            return self._sessions.of_header(arrival.authorization).client_id
+        except Refused as error:
+            if endpoint.operation is Operation.MARKET and error.code == _UNKNOWN_TOKEN:
+                # The data API has a code of its own for a token it cannot read.
+                raise Refused(-15, "Please provide valid token") from error
+            raise
 
     def _file(self, arrival: Arrival) -> Answer:
         """Serve the contract files, 404 for every path nobody knows."""

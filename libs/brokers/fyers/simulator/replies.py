@@ -14,6 +14,7 @@ from libs.paper.server.requests import Answer
 
 _HTTP_STATUS = {
     -8: 401,
+    -15: 401,
     -16: 401,
     -17: 401,
     -429: 429,

@@ -15,6 +15,7 @@ from libs.brokers.fyers.wire.feed import (
     order_of,
     read_message,
 )
+from libs.brokers.fyers.wire.market import depth_query, quotes_query, read_depth, read_quotes
 from libs.brokers.fyers.wire.orders import (
     cancel_payload,
     modify_payload,
@@ -25,6 +26,7 @@ from libs.brokers.fyers.wire.orders import (
 )
 from libs.brokers.fyers.wire.replies import (
     AlreadyOver,
+    read_listed,
     read_login,
     read_order_reply,
     read_payload,
@@ -41,6 +43,7 @@ __all__ = [
     "authorization",
     "authorization_of",
     "cancel_payload",
+    "depth_query",
     "modify_payload",
     "opens_feed",
     "order_id_query",
@@ -48,14 +51,18 @@ __all__ = [
     "order_of",
     "order_tag_query",
     "place_payload",
+    "quotes_query",
+    "read_depth",
     "read_funds",
     "read_holdings",
+    "read_listed",
     "read_login",
     "read_message",
     "read_order_reply",
     "read_payload",
     "read_positions",
     "read_profile",
+    "read_quotes",
     "read_rows",
     "read_trades",
 ]

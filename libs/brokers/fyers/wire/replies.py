@@ -32,6 +32,7 @@ class Verdict(StrEnum):
 # Token expired; invalid; not authenticated; invalid or expired.
 SESSION_CODES = (-8, -15, -16, -17)
 _RATE_CODES = (-429, 429)
+_INVALID_SYMBOL = -300
 # The order is already cancelled, traded, rejected.
 _OVER_CODES = (-161, -162, -164)
 _REJECT_CODES = (
@@ -107,6 +108,15 @@ def read_payload(reply: HTTPReply) -> Mapping[str, Any]:
         return payload
     _refusal(reply, code, message)
     raise AnswerUnreadable(f"HTTP {reply.status}, code {code}: {message}")
+
+
+def read_listed(reply: HTTPReply) -> Mapping[str, Any] | None:
+    """Read an answer about symbols; None when it says that the broker lists none of them."""
+    payload = _payload(reply)
+    unlisted = payload["s"] == "error" and _code(payload) == _INVALID_SYMBOL
+    if unlisted and _verdict(reply.status, _INVALID_SYMBOL) is Verdict.REJECTED:
+        return None
+    return read_payload(reply)
 
 
 def read_rows(reply: HTTPReply, key: str) -> list[Mapping[str, Any]]:

@@ -98,12 +98,15 @@ async def test_session_is_served_at_its_own_environment_only(
         return
     orders, account = MANIFEST.orders(addresses), MANIFEST.account(addresses)
     login, feed = MANIFEST.login(addresses), MANIFEST.feed(addresses)
+    market = MANIFEST.market(addresses)
+    assert market is not None
     for refused in (
         orders.cancel_order(session, "1", an_intent()),
         orders.modify_order(session, "1", an_intent()),
         orders.order_book(session),
         orders.find_order(session, "k3v9q0m2x7b1a4z"),
         account.funds(session),
+        market.quotes(session, ["NSE:SBIN"]),
         login.logout(session),
         anext(aiter(feed.updates(session))),
     ):
@@ -112,7 +115,7 @@ async def test_session_is_served_at_its_own_environment_only(
     if at is Environment.PAPER:
         with pytest.raises(WrongEnvironment):
             await orders.place_order(session, an_intent())
-    for door in (orders, account, login, feed):
+    for door in (orders, account, login, feed, market):
         await door.aclose()
 
 

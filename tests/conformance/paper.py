@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import httpx
 import uvicorn
@@ -119,7 +119,7 @@ class PaperBroker:
         return reply.raise_for_status().json()
 
     async def price(self, instrument: str = CASH) -> Decimal:
-        return Decimal((await self.ask("GET", f"price?instrument={instrument}"))["price"])
+        return Decimal((await self.ask("GET", f"price?instrument={quote(instrument)}"))["price"])
 
     async def created_orders(self) -> list[Mapping[str, Any]]:
         """List every order the simulator made in this test, from its journal."""

@@ -26,6 +26,10 @@ from services.signal.repository import SignalRepository
 from services.signal.repository_counter import SCHEMA
 from services.signal.routes import router
 from services.signal.settings import SignalSettings
+from services.signal.webhooks import WebhookFlow
+from services.signal.webhooks_pace import Pace
+from services.signal.webhooks_repository import WebhookRepository
+from services.signal.webhooks_routes import router as webhooks_router
 
 _SHARDED_TOPICS = (topics.SIGNALS, topics.FOLLOW_EVENTS)
 
@@ -52,6 +56,7 @@ def build_app(settings: SignalSettings, *, publisher: Publishes | None = None) -
     app = FastAPI(title="Lockstep signal", lifespan=connected)
     install_problem_handlers(app)
     app.include_router(router)
+    app.include_router(webhooks_router)
     app.include_router(health_router(ready))
     return app
 
@@ -81,6 +86,10 @@ async def _wire(
         backlog=backlog,
         publication=publication,
         partitions=await repository.partitions(),
+    )
+    app.state.webhook_repository = WebhookRepository(pool)
+    app.state.webhooks = WebhookFlow(
+        book=app.state.webhook_repository, signals=app.state.flow, pace=Pace()
     )
     app.state.kafka = await stack.enter_async_context(KafkaLink(bus, prepare=same_partitions))
     keep(stack, relay.run(), "outbox-relay")

@@ -1,0 +1,107 @@
+"""What a report keeps of order events and signals. Pure: repeated or reordered, the same comes out.
+
+The newest version of an order wins; when it was acknowledged and filled is the earliest moment that
+any version tells.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from libs.trading.events import OrderChanged
+from libs.trading.signals import Signal
+from libs.trading.states import CLOSED_AT_BROKER, WORKING, OrderState
+
+# A rejection is an answer, but the broker never had the order.
+_HAD_BY_BROKER = (WORKING | CLOSED_AT_BROKER) - {OrderState.REJECTED}
+_MESSAGE_CHARACTERS_MAX = 1_000
+# Far beyond any price, far within what the database can hold.
+_PRICE_EXPONENT_MAX = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderNews:
+    """One order after some of its events."""
+
+    newest: OrderChanged
+    acknowledged_at: datetime | None = None
+    filled_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedSignal:
+    """A signal as it was read; `published_at` is the stamp of its record on the bus."""
+
+    signal: Signal
+    published_at: datetime | None = None
+
+
+def folded(events: Iterable[OrderChanged]) -> list[OrderNews]:
+    """Make one piece of news per order, in the order of their ids."""
+    news: dict[str, OrderNews] = {}
+    for event in events:
+        earlier = news.get(event.order_id)
+        news[event.order_id] = _added(earlier, event) if earlier else _first(event)
+    return [news[order_id] for order_id in sorted(news)]
+
+
+def why_not_storable(event: OrderChanged) -> str | None:
+    """Say what keeps an event out of the tables for ever; None when it can be stored."""
+    for name in (
+        "order_id", "signal_id", "follow_id", "strategy_id", "master_id", "user_id", "account_id"
+    ):  # fmt: skip
+        if not _is_uuid(getattr(event, name)):
+            return f"OrderChanged.{name}: not a uuid"
+    texts = (event.broker, event.environment, event.action, event.instrument, event.reason or "")
+    if any("\0" in text for text in (*texts, event.message)):
+        return "OrderChanged: a text holds a zero byte"
+    prices = (event.average_price, event.terms.limit_price, event.terms.trigger_price)
+    if any(price is not None and not _is_price(price) for price in prices):
+        return "OrderChanged: a price is out of all bounds"
+    return None
+
+
+def is_storable(signal: Signal) -> bool:
+    """Whether this may be one of ours; a signal that is not concerns no report."""
+    ids = (signal.signal_id, signal.master_id, signal.strategy_id)
+    limit_price = signal.terms.limit_price if signal.terms else None
+    return (
+        all(map(_is_uuid, ids))
+        and (signal.parent_signal_id is None or _is_uuid(signal.parent_signal_id))
+        and (limit_price is None or _is_price(limit_price))
+    )
+
+
+def _first(event: OrderChanged) -> OrderNews:
+    return OrderNews(
+        newest=replace(event, message=event.message[:_MESSAGE_CHARACTERS_MAX]),
+        acknowledged_at=event.at if event.state in _HAD_BY_BROKER else None,
+        filled_at=event.at if event.state is OrderState.FILLED else None,
+    )
+
+
+def _added(earlier: OrderNews, event: OrderChanged) -> OrderNews:
+    this = _first(event)
+    return OrderNews(
+        newest=this.newest if event.version > earlier.newest.version else earlier.newest,
+        acknowledged_at=_earliest(earlier.acknowledged_at, this.acknowledged_at),
+        filled_at=_earliest(earlier.filled_at, this.filled_at),
+    )
+
+
+def _earliest(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min((at for at in (one, other) if at is not None), default=None)
+
+
+def _is_price(price: Decimal) -> bool:
+    return price.is_finite() and abs(price.adjusted()) <= _PRICE_EXPONENT_MAX
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

@@ -1,13 +1,15 @@
 """Ready-made trading terms: a test spells only what it is about."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
 from libs.trading.accounts import Account, AccountKind, Environment, Regime, SessionState
 from libs.trading.events import BrokerUpdate, OrderChanged, UpdateSource
 from libs.trading.follows import Follow, Sizing, SizingMode
+from libs.trading.instruments import Segment
+from libs.trading.limits import Limits
 from libs.trading.orders import (
     OrderIntent,
     OrderReport,
@@ -62,6 +64,27 @@ def a_follow(**changes: Any) -> Follow:
         version=1,
     )
     return replace(follow, **changes)
+
+
+def every_limit(**changes: Any) -> Limits:
+    limits = Limits(
+        order_value_max=Decimal("50000.50"),
+        order_quantity_max=100,
+        open_positions_max=3,
+        orders_per_day_max=20,
+        loss_per_day_max=Decimal(2000),
+        instruments_allowed=frozenset({"NSE:SBIN", "NFO:NIFTY"}),
+        instruments_denied=frozenset({"NSE:YESBANK"}),
+        segments_allowed=frozenset({Segment.EQUITY, Segment.OPTIONS}),
+        segments_denied=frozenset({Segment.COMMODITY}),
+        products_allowed=frozenset({Product.INTRADAY, Product.DELIVERY}),
+        trading_from_ist=time(9, 30),
+        trading_until_ist=time(15, 0),
+        price_distance_bps_max=50,
+        short_allowed=True,
+        after_market_allowed=True,
+    )
+    return replace(limits, **changes)
 
 
 def an_account(**changes: Any) -> Account:

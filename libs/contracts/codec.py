@@ -2,13 +2,15 @@
 
 Fields carry the same names on both sides; `Signal.stamps` and `Follow.sizing` travel flat. Money
 travels as a decimal string, instants as UTC timestamps, enums by name. A decoder never raises into
-the consumer: one bad record would lose its whole batch, so it becomes `Undecodable`.
+the consumer: one bad record would lose its whole batch, so it becomes `Undecodable`. A field that
+came later is optional on the wire: a record from before it takes the field's default.
 """
 
 import types
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import Field as DataclassField
+from datetime import UTC, datetime, time
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from functools import cache
@@ -21,6 +23,7 @@ from libs.contracts.v1 import common_pb2, notice_pb2, order_pb2, session_pb2, si
 from libs.trading.accounts import Account
 from libs.trading.events import BrokerUpdate, DeadLetter, Notice, OrderChanged
 from libs.trading.follows import Follow, Sizing
+from libs.trading.limits import Limits
 from libs.trading.orders import OrderReport, OrderTerms
 from libs.trading.signals import Signal, SignalAction, Stamps
 
@@ -29,6 +32,7 @@ Event = Signal | Follow | Account | BrokerUpdate | OrderChanged | Notice | DeadL
 _MESSAGE_OF: Mapping[type, type[Message]] = {
     Signal: signal_pb2.SignalEmitted,
     Follow: signal_pb2.FollowState,
+    Limits: signal_pb2.Limits,
     Account: session_pb2.AccountState,
     OrderReport: order_pb2.OrderReport,
     BrokerUpdate: order_pb2.BrokerUpdate,
@@ -148,6 +152,7 @@ class _Field:
     path: tuple[str, ...]
     wire_name: str
     required: bool
+    default: Any
     put: Callable[[Message, str, Any], None]
     take: Callable[[Any], Any]
 
@@ -179,9 +184,9 @@ def _from_message(kind: type, message: Message) -> Any:
 def _taken(kind: type, item: _Field, message: Message) -> Any:
     descriptor = message.DESCRIPTOR.fields_by_name[item.wire_name]
     if descriptor.has_presence and not message.HasField(item.wire_name):
-        if item.required:
+        if item.required and item.default is MISSING:
             raise NotUnderstood(f"{kind.__name__}.{item.wire_name}: missing")
-        return None
+        return item.default if item.required else None
     try:
         value = item.take(getattr(message, item.wire_name))
     except (ValueError, InvalidOperation) as error:
@@ -201,20 +206,22 @@ def _plan(kind: Any) -> tuple[_Field, ...]:
             group, prefix = flat[item.name]
             group_hints = get_type_hints(group)
             planned += [
-                _field((item.name, inner.name), prefix + inner.name, group_hints[inner.name])
+                _field((item.name,), inner, group_hints[inner.name], prefix)
                 for inner in fields(group)
             ]
-        else:
-            planned.append(_field((item.name,), item.name, hints[item.name]))
+        elif item.init:
+            planned.append(_field((), item, hints[item.name]))
     return tuple(planned)
 
 
-def _field(path: tuple[str, ...], wire_name: str, hint: Any) -> _Field:
+def _field(
+    above: tuple[str, ...], item: DataclassField[Any], hint: Any, prefix: str = ""
+) -> _Field:
     options = get_args(hint) if get_origin(hint) in {types.UnionType} else (hint,)
     required = type(None) not in options
     kind = next(option for option in options if option is not type(None))
     put, take = _ways(kind)
-    return _Field(path, wire_name, required, put, take)
+    return _Field((*above, item.name), prefix + item.name, required, item.default, put, take)
 
 
 _Ways = tuple[Callable[[Message, str, Any], None], Callable[[Any], Any]]
@@ -225,6 +232,10 @@ def _ways(kind: Any) -> _Ways:
         return _put_message, lambda message: _from_message(kind, message)  # type: ignore[arg-type]  # a class, not an instance
     if get_origin(kind) is dict:
         return _put_map, dict
+    if get_origin(kind) is frozenset:
+        return _set_ways(get_args(kind)[0])
+    if kind is time:
+        return _put_time_of_day, time.fromisoformat
     if kind is datetime:
         return _put_timestamp, lambda stamp: stamp.ToDatetime(tzinfo=UTC)
     if kind is Decimal:
@@ -243,9 +254,27 @@ def _enum_ways(kind: type[Enum]) -> _Ways:
     def take(number: int) -> Enum | None:
         if number == 0:
             return None
-        if number > len(members):
+        if not 0 < number <= len(members):
             raise ValueError(f"{number} is not a {kind.__name__}")
         return members[number - 1]
+
+    return put, take
+
+
+def _set_ways(kind: type[Enum] | type[str]) -> _Ways:
+    """Sort what travels, so that the same set is the same bytes."""
+    members = list(kind) if issubclass(kind, Enum) else None
+    _, take_one = _ways(kind)
+
+    def put(message: Message, name: str, value: Set[Any]) -> None:
+        wire = (members.index(one) + 1 for one in value) if members else value
+        getattr(message, name).extend(sorted(wire))
+
+    def take(many: Iterable[Any]) -> Set[Any]:
+        found = frozenset(take_one(one) for one in many)
+        if None in found:
+            raise ValueError(f"0 is not a {kind.__name__}")
+        return found
 
     return put, take
 
@@ -263,6 +292,10 @@ def _put_plain(message: Message, name: str, value: Any) -> None:
 
 def _put_text(message: Message, name: str, value: Any) -> None:
     setattr(message, name, str(value))
+
+
+def _put_time_of_day(message: Message, name: str, value: time) -> None:
+    setattr(message, name, value.isoformat("minutes"))
 
 
 def _put_timestamp(message: Message, name: str, value: datetime) -> None:

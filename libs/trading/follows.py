@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from libs.trading.limits import NO_LIMITS, Limits
+
 
 class SizingMode(StrEnum):
     MULTIPLIER = "MULTIPLIER"
@@ -39,7 +41,7 @@ class Follow:
     """One follow, whole. It covers exactly the signals with from_seq < seq <= until_seq.
 
     `until_seq` is None while the follow runs. `paused` stops entries only; exits, modifications
-    and cancels still flow. `version` grows with every change.
+    and cancels still flow; so do they whatever the `limits`. `version` grows with every change.
     """
 
     follow_id: str
@@ -53,6 +55,7 @@ class Follow:
     version: int
     until_seq: int | None = None
     paused: bool = False
+    limits: Limits = NO_LIMITS
 
     def covers(self, seq: int) -> bool:
         return self.from_seq < seq and (self.until_seq is None or seq <= self.until_seq)

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 CASH_EXCHANGES = frozenset({"NSE", "BSE"})
 DERIVATIVE_EXCHANGES = frozenset({"NFO", "BFO", "CDS", "BCD", "MCX"})
+_UNDERLYINGS = {"CDS": "CURRENCY", "BCD": "CURRENCY", "MCX": "COMMODITY"}
 
 
 class InstrumentKind(StrEnum):
@@ -29,14 +30,33 @@ class Segment(StrEnum):
     COMMODITY = "COMMODITY"
 
 
+class InstrumentClass(StrEnum):
+    """What brokers and exchanges make different rules for."""
+
+    CASH = "CASH"
+    INDEX_FUTURE = "INDEX_FUTURE"
+    STOCK_FUTURE = "STOCK_FUTURE"
+    INDEX_OPTION = "INDEX_OPTION"
+    STOCK_OPTION = "STOCK_OPTION"
+    CURRENCY_FUTURE = "CURRENCY_FUTURE"
+    CURRENCY_OPTION = "CURRENCY_OPTION"
+    COMMODITY_FUTURE = "COMMODITY_FUTURE"
+    COMMODITY_OPTION = "COMMODITY_OPTION"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instrument:
-    """What trading needs to know of one instrument. `lot_size` is the quantity step."""
+    """What trading needs to know of one instrument. `lot_size` is the quantity step.
+
+    `freeze_quantity` is the most that one order may ask for, `on_index` says that its underlying
+    is an index and no share.
+    """
 
     name: str
     lot_size: int = 1
     tick_size: Decimal = Decimal("0.05")
     freeze_quantity: int | None = None
+    on_index: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +102,15 @@ def names_above(name: str) -> frozenset[str]:
     """List the name and what it is written below: `NFO:NIFTY`, then its expiry, and so on."""
     parts = name.split(":")
     return frozenset(":".join(parts[:length]) for length in range(2, len(parts) + 1))
+
+
+def class_of(instrument: Instrument) -> InstrumentClass:
+    name = parse_instrument(instrument.name)
+    if name.kind is InstrumentKind.CASH:
+        return InstrumentClass.CASH
+    underlying = _UNDERLYINGS.get(name.exchange) or ("INDEX" if instrument.on_index else "STOCK")
+    kind = "FUTURE" if name.kind is InstrumentKind.FUTURE else "OPTION"
+    return InstrumentClass(f"{underlying}_{kind}")
 
 
 def _derivative(name: str, parts: list[str]) -> InstrumentName:

@@ -1,6 +1,13 @@
-"""Why an order waits, was never sent, or needs a person: closed lists, each with its sentence."""
+"""Why an order waits, was never sent, or needs a person: closed lists, each with its sentence.
 
+A refusal carries figures; `sentence` puts them into words. Without them the plain sentence stands.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
 from enum import StrEnum
+from string import Formatter
+from typing import NamedTuple
 
 
 class SkipReason(StrEnum):
@@ -25,6 +32,33 @@ class SkipReason(StrEnum):
     CLOSED = "CLOSED"
     RATE_DAY_BLOCK = "RATE_DAY_BLOCK"
     OVERLOAD = "OVERLOAD"
+    NO_PRICE = "NO_PRICE"
+    FUNDS_UNKNOWN = "FUNDS_UNKNOWN"
+    EQUITY_UNKNOWN = "EQUITY_UNKNOWN"
+    MASTER_EQUITY_UNKNOWN = "MASTER_EQUITY_UNKNOWN"
+    TOO_MANY_SLICES = "TOO_MANY_SLICES"
+    AFTER_MARKET = "AFTER_MARKET"
+    SHORT = "SHORT"
+    PRODUCT_LEFT_OUT = "PRODUCT_LEFT_OUT"
+    SEGMENT_LEFT_OUT = "SEGMENT_LEFT_OUT"
+    INSTRUMENT_LEFT_OUT = "INSTRUMENT_LEFT_OUT"
+    TRADING_WINDOW = "TRADING_WINDOW"
+    ORDERS_PER_DAY = "ORDERS_PER_DAY"
+    ORDERS_UNKNOWN = "ORDERS_UNKNOWN"
+    LOSS_PER_DAY = "LOSS_PER_DAY"
+    LOSS_UNKNOWN = "LOSS_UNKNOWN"
+    OPEN_POSITIONS = "OPEN_POSITIONS"
+    POSITIONS_UNKNOWN = "POSITIONS_UNKNOWN"
+    ORDER_QUANTITY = "ORDER_QUANTITY"
+    ORDER_VALUE = "ORDER_VALUE"
+    PRICE_MOVED = "PRICE_MOVED"
+
+
+class Refusal(NamedTuple):
+    """Why not, with the figures behind it: decimal strings and names, ready for `sentence`."""
+
+    reason: SkipReason
+    figures: dict[str, str]
 
 
 SKIP_SENTENCES: dict[SkipReason, str] = {
@@ -42,12 +76,121 @@ SKIP_SENTENCES: dict[SkipReason, str] = {
     SkipReason.UNSUPPORTED_VALIDITY: "Your broker does not take orders of this validity here.",
     SkipReason.UNSUPPORTED_SEGMENT: "Your broker does not serve this exchange segment.",
     SkipReason.UNKNOWN_INSTRUMENT: "Your broker does not list this instrument, or not clearly.",
-    SkipReason.NO_QUOTE: "No fresh price was there to protect a market order with.",
+    SkipReason.NO_QUOTE: "There was no fresh price to check or to protect this order with.",
     SkipReason.TOO_MANY_CHANGES: "The order was changed as often as your broker allows.",
     SkipReason.RATE_DAY_BLOCK: "Your broker refused too many requests today. Only exits are sent.",
     SkipReason.CLOSED: "The market was closed and would not open before the signal ran out.",
     SkipReason.OVERLOAD: "Too many orders were waiting. Entries were left out, so that exits go.",
+    SkipReason.NO_PRICE: "There was no price to reckon this order with.",
+    SkipReason.FUNDS_UNKNOWN: "Your funds were not known, so your order could not be sized.",
+    SkipReason.EQUITY_UNKNOWN: "Your equity was not known, so your order could not be sized.",
+    SkipReason.MASTER_EQUITY_UNKNOWN: "The master's equity was not known, so no size was found.",
+    SkipReason.TOO_MANY_SLICES: "The exchange would take this quantity only in too many orders.",
+    SkipReason.AFTER_MARKET: "It is an after-market order, which your follow does not allow.",
+    SkipReason.SHORT: "It would open a short position, which your follow does not allow.",
+    SkipReason.PRODUCT_LEFT_OUT: "Your rules leave out orders in this product.",
+    SkipReason.SEGMENT_LEFT_OUT: "Your rules leave out this segment.",
+    SkipReason.INSTRUMENT_LEFT_OUT: "Your rules leave out this instrument.",
+    SkipReason.TRADING_WINDOW: "It was outside your trading window.",
+    SkipReason.ORDERS_PER_DAY: "It is over your limit of orders per day.",
+    SkipReason.ORDERS_UNKNOWN: "Today's orders were not known, so your limit was not checked.",
+    SkipReason.LOSS_PER_DAY: "Today's loss has reached your limit.",
+    SkipReason.LOSS_UNKNOWN: "Today's loss was not known, so your limit was not checked.",
+    SkipReason.OPEN_POSITIONS: "It is over your limit of open positions.",
+    SkipReason.POSITIONS_UNKNOWN: "Your positions were not known, so your limit was not checked.",
+    SkipReason.ORDER_QUANTITY: "The quantity is over your limit per order.",
+    SkipReason.ORDER_VALUE: "The value is over your limit per order.",
+    SkipReason.PRICE_MOVED: "The price had moved too far from the master's.",
 }
+
+# {name:way}: `rupees`, `whose` the limit is, `word` of a code, or how many of a thing.
+_FIGURED: dict[SkipReason, str] = {
+    SkipReason.TOO_SMALL: "Your share of {wanted:{unit}} is less than one lot of {lot:number}.",
+    SkipReason.TOO_MANY_SLICES: "{quantity:{unit}} would need more than {limit:order}"
+    " of at most {freeze:{unit}} each.",
+    SkipReason.SHORT: "Selling {quantity:{unit}} with {held:number} held would open a short"
+    " position, which your follow does not allow.",
+    SkipReason.PRODUCT_LEFT_OUT: "{whose:Whose} rules leave out {product:word} orders.",
+    SkipReason.SEGMENT_LEFT_OUT: "{whose:Whose} rules leave out the segment {segment:word}.",
+    SkipReason.INSTRUMENT_LEFT_OUT: "{whose:Whose} rules leave out {instrument}.",
+    SkipReason.TRADING_WINDOW: "At {now} in India it was outside {whose:whose} trading window,"
+    " {opens} to {closes}.",
+    SkipReason.ORDERS_PER_DAY: "After {today:order} today, {orders:number} more is over"
+    " {whose:whose} limit of {limit:number} per day.",
+    SkipReason.LOSS_PER_DAY: "Today's loss of {loss:rupees} has reached {whose:whose} limit of"
+    " {limit:rupees}.",
+    SkipReason.OPEN_POSITIONS: "With {open:position} open, one more is over {whose:whose} limit"
+    " of {limit:number}.",
+    SkipReason.ORDER_QUANTITY: "{quantity:{unit}} is over {whose:whose} limit of {limit:number}"
+    " per order.",
+    SkipReason.ORDER_VALUE: "{quantity:{unit}} \N{MULTIPLICATION SIGN} {price:rupees}"
+    " = {value:rupees} is over {whose:whose} {limit:rupees} limit per order.",
+    SkipReason.PRICE_MOVED: "The price is {moved:number} basis points from the master's,"
+    " {last:rupees} after {master:rupees}; {whose:whose} limit is {limit:number}.",
+}
+
+
+def sentence(reason: SkipReason, figures: Mapping[str, str]) -> str:
+    """Tell a follower why, with the figures; with any of them missing, in general words."""
+    if not figures or not figures_of(reason) <= figures.keys():
+        return SKIP_SENTENCES[reason]
+    known = {name: _Figure(figure) for name, figure in figures.items()}
+    return _FIGURED.get(reason, SKIP_SENTENCES[reason]).format_map(known)
+
+
+def figures_of(reason: SkipReason) -> frozenset[str]:
+    """Name the figures that this reason's sentence needs."""
+    return _NEEDED[reason]
+
+
+def indian(number: str) -> str:
+    """Group digits as in India: 1234567.5 becomes 12,34,567.5."""
+    sign, digits = ("-", number[1:]) if number.startswith("-") else ("", number)
+    whole, dot, rest = digits.partition(".")
+    head, tail = whole[:-3], whole[-3:]
+    pairs = [head[max(end - 2, 0) : end] for end in range(len(head), 0, -2)]
+    return sign + ",".join([*reversed(pairs), tail]) + dot + rest
+
+
+def rupees(amount: str) -> str:
+    """Write money with its sign, two decimals, and more only where there are more."""
+    whole, _, decimals = f"{Decimal(amount):f}".partition(".")
+    sign = "-" if whole.startswith("-") else ""
+    exact = decimals.rstrip("0").ljust(2, "0")
+    return f"{sign}\N{INDIAN RUPEE SIGN}{indian(whole.lstrip('-'))}.{exact}"
+
+
+class _Figure(str):
+    """A figure that a template's format specification puts into words."""
+
+    __slots__ = ()
+
+    def __format__(self, way: str) -> str:
+        match way:
+            case "":
+                return str(self)
+            case "rupees":
+                return rupees(self)
+            case "number":
+                return indian(self)
+            case "word":
+                return self.replace("_", " ").lower()
+            case "whose" | "Whose":
+                words = "your account's" if self == "ACCOUNT" else "your"
+                return words.capitalize() if way == "Whose" else words
+            case noun:
+                return f"{indian(self)} {noun}{'' if self == '1' else 's'}"
+
+
+def _names_in(template: str) -> set[str]:
+    found = set[str]()
+    for _, name, way, _ in Formatter().parse(template):
+        if name:
+            found |= {name, *_names_in(way or "")}
+    return found
+
+
+_NEEDED = {reason: frozenset(_names_in(_FIGURED.get(reason, ""))) for reason in SkipReason}
 
 
 class HoldReason(StrEnum):

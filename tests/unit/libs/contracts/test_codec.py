@@ -1,6 +1,6 @@
 import enum
 import inspect
-from datetime import timedelta
+from datetime import time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -8,11 +8,15 @@ import pytest
 
 from libs.contracts import codec, topics
 from libs.contracts.v1 import common_pb2, notice_pb2, order_pb2, session_pb2, signal_pb2
-from libs.trading import accounts, events, follows, orders, signals, states
+from libs.trading import accounts, events, follows, instruments, orders, signals, states
 from libs.trading.events import DeadLetter, Notice, NoticeKind
+from libs.trading.follows import Sizing, SizingMode, WhenSmall
+from libs.trading.limits import NO_LIMITS, Limits
 from libs.trading.orders import Product, Side
 from tests import factories
 from tests.factories import NOON
+
+NOON_IN_INDIA = time(12, 0)
 
 EVENTS: dict[str, list[Any]] = {
     topics.SIGNALS: [
@@ -23,7 +27,14 @@ EVENTS: dict[str, list[Any]] = {
             stamps=signals.Stamps(accepted_at=NOON, broker_event_at=NOON - timedelta(seconds=1)),
         ),
     ],
-    topics.FOLLOW_EVENTS: [factories.a_follow(), factories.a_follow(until_seq=9, paused=True)],
+    topics.FOLLOW_EVENTS: [
+        factories.a_follow(),
+        factories.a_follow(until_seq=9, paused=True),
+        factories.a_follow(limits=factories.every_limit()),
+        factories.a_follow(limits=Limits(trading_from_ist=NOON_IN_INDIA)),
+        factories.a_follow(sizing=Sizing(mode=SizingMode.FUNDS_SHARE, value=Decimal("2.5"),
+                                         when_small=WhenSmall.ONE_LOT)),
+    ],
     topics.SESSION_EVENTS: [
         factories.an_account(),
         factories.an_account(egress="mumbai-1", algo_id="77", orders_per_second_max=3,
@@ -70,6 +81,7 @@ def test_every_topic_has_a_round_trip() -> None:
             (orders, [common_pb2, order_pb2]),
             (signals, [signal_pb2]),
             (follows, [signal_pb2]),
+            (instruments, [signal_pb2]),
             (accounts, [session_pb2]),
             (states, [order_pb2]),
             (events, [order_pb2, notice_pb2]),
@@ -117,3 +129,38 @@ def test_a_price_that_is_no_number_is_refused() -> None:
 
     with pytest.raises(codec.NotUnderstood, match="limit_price"):
         codec.decode(topics.SIGNALS, message.SerializeToString())
+
+
+def test_a_follow_from_before_there_were_limits_has_none() -> None:
+    message = signal_pb2.FollowState()
+    message.ParseFromString(codec.encode(factories.a_follow(limits=factories.every_limit())))
+    message.ClearField("limits")
+    message.ClearField("sizing_when_small")
+
+    follow = codec.decode(topics.FOLLOW_EVENTS, message.SerializeToString())
+
+    assert isinstance(follow, follows.Follow)
+    assert follow.limits == NO_LIMITS
+    assert follow.sizing.when_small is WhenSmall.SKIP
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [("segments_denied", 0), ("segments_denied", 99), ("products_allowed", 99)],
+)
+def test_a_limit_nobody_understands_is_refused_not_left_out(field: str, wrong: int) -> None:
+    message = signal_pb2.FollowState()
+    message.ParseFromString(codec.encode(factories.a_follow()))
+    getattr(message.limits, field).append(wrong)
+
+    with pytest.raises(codec.NotUnderstood, match=field):
+        codec.decode(topics.FOLLOW_EVENTS, message.SerializeToString())
+
+
+def test_a_time_that_is_none_is_refused() -> None:
+    message = signal_pb2.FollowState()
+    message.ParseFromString(codec.encode(factories.a_follow()))
+    message.limits.trading_from_ist = "25:00"
+
+    with pytest.raises(codec.NotUnderstood, match="trading_from_ist"):
+        codec.decode(topics.FOLLOW_EVENTS, message.SerializeToString())

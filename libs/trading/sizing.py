@@ -1,0 +1,123 @@
+"""How many a follower gets of what the master traded, and in which slices. Pure, exact.
+
+Quantities are rounded down to whole lots and cut where the exchange would freeze them. A figure
+that is missing is a refusal, never a guess.
+"""
+
+from decimal import ROUND_DOWN, Context, Decimal
+
+from libs.trading.entries import Entry, Standing
+from libs.trading.follows import Sizing, SizingMode, WhenSmall
+from libs.trading.instruments import CASH_EXCHANGES
+from libs.trading.reasons import Refusal, SkipReason
+
+# More orders than this of one decision is a slip of somebody's finger.
+SLICES_MAX = 20
+# The sizes that change when the master changes the quantity of an order; the others stay.
+MOVES_WITH_MASTER = frozenset({SizingMode.MULTIPLIER, SizingMode.EQUITY_PROPORTIONAL})
+
+# Wide enough that no product of quantities, prices and money is ever rounded.
+_EXACT = Context(prec=120, rounding=ROUND_DOWN)
+_SHOWN = Decimal("0.0001")
+
+
+def sized(entry: Entry, sizing: Sizing, standing: Standing) -> int | Refusal:
+    """Work out a follower's quantity: whole lots, never more than the share; or say why not."""
+    share = _share(entry, sizing, standing)
+    if isinstance(share, Refusal):
+        return share
+    wanted, per = share
+    lot = entry.instrument.lot_size
+    if wanted <= 0:
+        return _too_small(entry, Decimal(0))
+    lots = int(_EXACT.divide_int(wanted, _EXACT.multiply(per, Decimal(lot))))
+    if lots:
+        return lots * lot
+    return (
+        lot
+        if sizing.when_small is WhenSmall.ONE_LOT
+        else _too_small(entry, _EXACT.divide(wanted, per))
+    )
+
+
+def sized_quantity(master_quantity: int, sizing: Sizing, lot_size: int) -> int:
+    """Scale without prices or money; 0 for less than one lot and for modes that need these."""
+    if sizing.mode is SizingMode.FIXED_QUANTITY:
+        wanted = sizing.value
+    elif sizing.mode is SizingMode.MULTIPLIER:
+        wanted = _EXACT.multiply(Decimal(master_quantity), sizing.value)
+    else:
+        return 0
+    lots = int(_EXACT.divide_int(max(wanted, Decimal(0)), Decimal(lot_size)))
+    one_lot = wanted > 0 and sizing.when_small is WhenSmall.ONE_LOT
+    return max(lots, int(one_lot)) * lot_size
+
+
+def sliced(entry: Entry, quantity: int) -> tuple[int, ...] | Refusal:
+    """Cut a quantity of whole lots into orders that the exchange does not freeze."""
+    freeze, lot = entry.instrument.freeze_quantity, entry.instrument.lot_size
+    if freeze is None or quantity <= freeze:
+        return (quantity,)
+    most = freeze // lot * lot
+    count = -(-quantity // most) if most else 0
+    if not 0 < count <= SLICES_MAX:
+        return Refusal(
+            SkipReason.TOO_MANY_SLICES,
+            {
+                "quantity": str(quantity),
+                "unit": unit_of(entry),
+                "freeze": str(freeze),
+                "limit": str(SLICES_MAX),
+            },
+        )
+    rest = quantity - most * (count - 1)
+    return (most,) * (count - 1) + (rest,)
+
+
+def unit_of(entry: Entry) -> str:
+    """Name what a quantity counts."""
+    return "share" if entry.instrument.name.partition(":")[0] in CASH_EXCHANGES else "unit"
+
+
+_Share = tuple[Decimal, Decimal]
+
+
+def _share(entry: Entry, sizing: Sizing, standing: Standing) -> _Share | Refusal:
+    """Tell the quantity wanted as a fraction, above and below the line: dividing would round."""
+    match sizing.mode:
+        case SizingMode.MULTIPLIER:
+            return _EXACT.multiply(Decimal(entry.quantity), sizing.value), Decimal(1)
+        case SizingMode.FIXED_QUANTITY:
+            return sizing.value, Decimal(1)
+        case SizingMode.FIXED_VALUE:
+            return _bought_for(entry, sizing.value, Decimal(1))
+        case SizingMode.FUNDS_SHARE:
+            if standing.funds is None:
+                return Refusal(SkipReason.FUNDS_UNKNOWN, {})
+            return _bought_for(entry, _EXACT.multiply(standing.funds, sizing.value), Decimal(100))
+        case SizingMode.EQUITY_PROPORTIONAL:
+            return _proportional(entry, sizing.value, standing.equity)
+
+
+def _bought_for(entry: Entry, money: Decimal, per: Decimal) -> _Share | Refusal:
+    if entry.price is None or entry.price <= 0:
+        return Refusal(SkipReason.NO_PRICE, {})
+    return money, _EXACT.multiply(entry.price, per)
+
+
+def _proportional(entry: Entry, factor: Decimal, equity: Decimal | None) -> _Share | Refusal:
+    """Order value / master's equity x follower's equity x factor; the order's price cancels out."""
+    if entry.master_equity is None or entry.master_equity <= 0:
+        return Refusal(SkipReason.MASTER_EQUITY_UNKNOWN, {})
+    if equity is None:
+        return Refusal(SkipReason.EQUITY_UNKNOWN, {})
+    wanted = _EXACT.multiply(_EXACT.multiply(Decimal(entry.quantity), equity), factor)
+    return wanted, entry.master_equity
+
+
+def _too_small(entry: Entry, wanted: Decimal) -> Refusal:
+    shown = wanted.quantize(_SHOWN, ROUND_DOWN).normalize()
+    return Refusal(
+        SkipReason.TOO_SMALL,
+        {"wanted": f"{shown:f}", "unit": unit_of(entry), "lot": str(entry.instrument.lot_size)},
+    )

@@ -4,6 +4,7 @@ Nothing outside a broker's folder names a broker: flows ask these fields.
 """
 
 import importlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,31 @@ from libs.brokers.protocol import (
 )
 from libs.trading.accounts import Environment
 from libs.trading.orders import OrderType, Product, Validity
+from libs.trading.protection import Protection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentRules:
+    """What a broker takes in one exchange segment, of what it takes at all."""
+
+    products: frozenset[Product]
+    order_types: frozenset[OrderType] = frozenset(OrderType)
+    validities: frozenset[Validity] = frozenset(Validity)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagRules:
+    """How a broker lets callers tag an order: `pattern` matches the whole of a tag."""
+
+    pattern: str
+    forbidden: frozenset[str] = frozenset()
+    may_be_client_id: bool = True
+
+    def takes(self, tag: str, client_id: str) -> bool:
+        """Tell whether an order with this tag is taken from this client."""
+        if tag in self.forbidden or (tag == client_id and not self.may_be_client_id):
+            return False
+        return re.fullmatch(self.pattern, tag) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +63,8 @@ class BrokerManifest:
     `login_refusal_fields` those of them that only tell how it went.
     `refused_before_processing_confirmed` says that the broker's session and rate refusals come
     before an order is processed (transition 9). `open_market` is None where prices cannot be read.
+    `segments` are the exchanges it serves and what it takes at each; `protection` says which orders
+    it does not take without a worst price, None that it takes them plain (libs/brokers/fitting.py).
     """
 
     name: str
@@ -59,7 +87,10 @@ class BrokerManifest:
     order_types: frozenset[OrderType] = frozenset(OrderType)
     products: frozenset[Product] = frozenset(Product)
     validities: frozenset[Validity] = frozenset(Validity)
-    exchanges: frozenset[str] = frozenset()
+    segments: Mapping[str, SegmentRules] = field(default_factory=dict)
+    protection: Protection | None = None
+    tags: TagRules = TagRules(pattern="[a-z0-9]{15}")
+    modifications_per_order_max: int = 20
     orders_per_second_max: int = 10
     requests_per_minute_max: int = 200
     quotes_per_request_max: int = 50

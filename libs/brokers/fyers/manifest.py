@@ -3,8 +3,49 @@
 Addresses, limits and products: FYERS API v3 reference (9 Jul 2026) and SDK 3.2.0, read Nov 2026.
 """
 
-from libs.brokers.manifest import BrokerManifest
+from decimal import Decimal
+
+from libs.brokers.manifest import BrokerManifest, SegmentRules, TagRules
+from libs.trading.instruments import InstrumentClass
 from libs.trading.orders import OrderType, Product, Validity
+from libs.trading.protection import Band, Protection
+
+# `CNC` and `MTF` are for shares, `MARGIN` is for derivatives, `INTRADAY` for all.
+_SHARES = SegmentRules(products=frozenset({Product.DELIVERY, Product.INTRADAY, Product.MTF}))
+_DERIVATIVES = SegmentRules(products=frozenset({Product.INTRADAY, Product.CARRY_FORWARD}))
+# The exchange takes no IOC from software since April 2026.
+_COMMODITIES = SegmentRules(products=_DERIVATIVES.products, validities=frozenset({Validity.DAY}))
+
+# What FYERS does with a market order by itself (support article on market price protection, read
+# Nov 2026): the same bands, set by us, so that every follower of a signal has the same worst price.
+_STOCK_FUTURES = (
+    Band(rupees=Decimal("0.75"), price_max=Decimal(50)),
+    Band(basis_points=150),
+)
+_OPTIONS = (
+    Band(rupees=Decimal("1.5"), price_max=Decimal(10)),
+    Band(basis_points=1500, price_max=Decimal(20)),
+    Band(basis_points=1000),
+)
+_PROTECTION = Protection(
+    order_types=frozenset({OrderType.MARKET, OrderType.STOP}),
+    bands={
+        InstrumentClass.INDEX_FUTURE: (
+            Band(rupees=Decimal(50), price_max=Decimal(10_000)),
+            Band(basis_points=50),
+        ),
+        InstrumentClass.STOCK_FUTURE: _STOCK_FUTURES,
+        InstrumentClass.INDEX_OPTION: _OPTIONS,
+        InstrumentClass.STOCK_OPTION: _OPTIONS,
+        InstrumentClass.COMMODITY_FUTURE: _STOCK_FUTURES,
+        InstrumentClass.COMMODITY_OPTION: _OPTIONS,
+        # The article has no row for these: choices of ours.
+        InstrumentClass.CASH: (Band(basis_points=100),),
+        InstrumentClass.CURRENCY_FUTURE: (Band(basis_points=50),),
+        InstrumentClass.CURRENCY_OPTION: (Band(basis_points=1000),),
+    },
+    sent_plain_without_quote=True,
+)
 
 MANIFEST = BrokerManifest(
     name="fyers",
@@ -33,7 +74,17 @@ MANIFEST = BrokerManifest(
     order_types=frozenset(OrderType),
     products=frozenset(Product),
     validities=frozenset(Validity),
-    exchanges=frozenset({"NSE", "BSE", "NFO", "BFO", "CDS", "BCD", "MCX"}),
+    segments={
+        **dict.fromkeys(("NSE", "BSE"), _SHARES),
+        **dict.fromkeys(("NFO", "BFO", "CDS", "BCD"), _DERIVATIVES),
+        "MCX": _COMMODITIES,
+    },
+    protection=_PROTECTION,
+    tags=TagRules(
+        pattern="[A-Za-z0-9]{1,30}", forbidden=frozenset({"Untagged"}), may_be_client_id=False
+    ),
+    # Not documented; well below what exchanges bear with from one order.
+    modifications_per_order_max=20,
     orders_per_second_max=10,
     requests_per_minute_max=200,
     quotes_per_request_max=50,

@@ -56,17 +56,24 @@ executor POST /dead-letters/{letter_id}/replay : admin operator
 executor POST /dead-letters/{letter_id}/set-aside : admin operator
 executor PUT /kill-switches : operator
 signal DELETE /follows/{follow_id} : follower
+signal DELETE /strategies/{strategy_id}/webhooks/{webhook_id} : master
 signal GET /follows : follower
 signal GET /follows/{follow_id} : follower
 signal GET /signals : master
 signal GET /signals/{signal_id} : master
 signal GET /strategies : signed in
 signal GET /strategies/{strategy_id} : signed in
+signal GET /strategies/{strategy_id}/webhooks : master
+signal GET /strategies/{strategy_id}/webhooks/{webhook_id}/deliveries : master
 signal PATCH /follows/{follow_id} : follower
 signal PATCH /strategies/{strategy_id} : master
+signal PATCH /strategies/{strategy_id}/webhooks/{webhook_id} : master
 signal POST /follows : follower
 signal POST /signals : master
 signal POST /strategies : master
+signal POST /strategies/{strategy_id}/webhooks : master
+signal POST /strategies/{strategy_id}/webhooks/{webhook_id}/rotate : master
+signal POST /webhooks/{strategy_id}/{secret} : public
 streaming GET /feeds : OPERATORS
 streaming WS /ws/orders : socket
 """

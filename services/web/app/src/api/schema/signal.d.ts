@@ -124,6 +124,111 @@ export interface paths {
         patch: operations["describe_strategy_strategies__strategy_id__patch"];
         trace?: never;
     };
+    "/strategies/{strategy_id}/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Own Webhooks */
+        get: operations["own_webhooks_strategies__strategy_id__webhooks_get"];
+        put?: never;
+        /**
+         * Create Webhook
+         * @description Create an address for alerts. Its secret and its signing key are shown this once.
+         */
+        post: operations["create_webhook_strategies__strategy_id__webhooks_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/strategies/{strategy_id}/webhooks/{webhook_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Webhook
+         * @description Delete a webhook with its deliveries. Its signals stay.
+         */
+        delete: operations["delete_webhook_strategies__strategy_id__webhooks__webhook_id__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Change Webhook
+         * @description Change name, mapping or replay window, from the next alert on.
+         */
+        patch: operations["change_webhook_strategies__strategy_id__webhooks__webhook_id__patch"];
+        trace?: never;
+    };
+    "/strategies/{strategy_id}/webhooks/{webhook_id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Webhook Deliveries
+         * @description Show what became of the last alerts, newest first.
+         */
+        get: operations["webhook_deliveries_strategies__strategy_id__webhooks__webhook_id__deliveries_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/strategies/{strategy_id}/webhooks/{webhook_id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rotate Webhook
+         * @description Give a webhook new secrets, shown this once; the old address is gone at once.
+         */
+        post: operations["rotate_webhook_strategies__strategy_id__webhooks__webhook_id__rotate_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/webhooks/{strategy_id}/{secret}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take Alert
+         * @description Take an alert: its signals are durable when answered. Whoever has the address may send.
+         */
+        post: operations["take_alert_webhooks__strategy_id___secret__post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -147,6 +252,48 @@ export interface components {
             seq: number;
             /** Signal Id */
             signal_id: string;
+        };
+        /**
+         * AlertAnswer
+         * @description 202 of an alert; the same alert again gets the same signals.
+         */
+        AlertAnswer: {
+            outcome: components["schemas"]["Outcome"];
+            /** Refused */
+            refused: number;
+            /** Signal Ids */
+            signal_ids: string[];
+        };
+        /**
+         * AlertFormat
+         * @description Whose bodies these are: JSON that its author writes, or a scanner's list of stocks.
+         * @enum {string}
+         */
+        AlertFormat: "TRADINGVIEW" | "CHARTINK";
+        /**
+         * DeliveriesAnswer
+         * @description Newest first, the last few hundred. `cursor` is the `before` of the next page.
+         */
+        DeliveriesAnswer: {
+            /** Cursor */
+            cursor: string | null;
+            /** Deliveries */
+            deliveries: components["schemas"]["DeliveryAnswer"][];
+        };
+        /** DeliveryAnswer */
+        DeliveryAnswer: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            outcome: components["schemas"]["Outcome"];
+            /** Problem */
+            problem: string;
+            /** Refused */
+            refused: number;
+            /** Signal Ids */
+            signal_ids: string[];
         };
         /**
          * FollowAnswer
@@ -221,15 +368,75 @@ export interface components {
             detail?: components["schemas"]["ValidationError"][];
         };
         /**
+         * MappingBody
+         * @description How alerts become signals. An alert may enter (PLACE) and leave (EXIT), never change.
+         */
+        MappingBody: {
+            /**
+             * @default {
+             *       "constant": "PLACE",
+             *       "words": {}
+             *     }
+             */
+            action: components["schemas"]["SourceBody"];
+            alerted_at?: components["schemas"]["SourceBody"] | null;
+            exchange?: components["schemas"]["SourceBody"] | null;
+            /** Expires In S */
+            expires_in_s?: number | null;
+            instrument: components["schemas"]["SourceBody"];
+            limit_price?: components["schemas"]["SourceBody"] | null;
+            /**
+             * @default {
+             *       "constant": "MARKET",
+             *       "words": {}
+             *     }
+             */
+            order_type: components["schemas"]["SourceBody"];
+            product: components["schemas"]["SourceBody"];
+            quantity: components["schemas"]["SourceBody"];
+            side: components["schemas"]["SourceBody"];
+            /** Symbols */
+            symbols?: {
+                [key: string]: string;
+            };
+            trigger_price?: components["schemas"]["SourceBody"] | null;
+            validity?: components["schemas"]["SourceBody"] | null;
+        };
+        /**
          * OrderType
          * @enum {string}
          */
         OrderType: "MARKET" | "LIMIT" | "STOP" | "STOP_LIMIT";
         /**
+         * Outcome
+         * @description What became of a delivery. Only the first three made or met signals.
+         * @enum {string}
+         */
+        Outcome: "ACCEPTED" | "PARTLY_ACCEPTED" | "REPEATED" | "REFUSED" | "OUT_OF_TIME" | "UNSIGNED" | "TOO_LARGE" | "TOO_MANY" | "NOT_NOW";
+        /**
          * Product
          * @enum {string}
          */
         Product: "DELIVERY" | "INTRADAY" | "CARRY_FORWARD" | "MTF";
+        /**
+         * RotationBody
+         * @description Without `signature_header` signing stays as it was; null ends it.
+         */
+        RotationBody: {
+            /** Signature Header */
+            signature_header?: string | null;
+        };
+        /**
+         * SecretsAnswer
+         * @description Shown once: nobody can look them up again. `path` ends in the secret.
+         */
+        SecretsAnswer: {
+            /** Path */
+            path: string;
+            /** Signing Key */
+            signing_key: string | null;
+            webhook: components["schemas"]["WebhookAnswer"];
+        };
         /**
          * Side
          * @enum {string}
@@ -322,7 +529,23 @@ export interface components {
          * SizingMode
          * @enum {string}
          */
-        SizingMode: "MULTIPLIER" | "FIXED_QUANTITY";
+        SizingMode: "MULTIPLIER" | "FIXED_QUANTITY" | "FIXED_VALUE" | "FUNDS_SHARE" | "EQUITY_PROPORTIONAL";
+        /**
+         * SourceBody
+         * @description Where a value comes from: a field of the alert, or always the same.
+         *
+         *     `words` translates what the alert says, in any case: {"flat": "EXIT", "long": "PLACE"}.
+         */
+        SourceBody: {
+            /** Constant */
+            constant?: string | null;
+            /** Field */
+            field?: string | null;
+            /** Words */
+            words?: {
+                [key: string]: string;
+            };
+        };
         /** StrategiesAnswer */
         StrategiesAnswer: {
             /** Cursor */
@@ -406,6 +629,63 @@ export interface components {
          * @enum {string}
          */
         Validity: "DAY" | "IOC";
+        /** WebhookAnswer */
+        WebhookAnswer: {
+            /**
+             * Changed At
+             * Format: date-time
+             */
+            changed_at: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            format: components["schemas"]["AlertFormat"];
+            mapping: components["schemas"]["MappingBody"];
+            /** Name */
+            name: string;
+            /** Replay Window S */
+            replay_window_s: number;
+            /**
+             * Rotated At
+             * Format: date-time
+             */
+            rotated_at: string;
+            /** Signature Header */
+            signature_header: string | null;
+            /** Strategy Id */
+            strategy_id: string;
+            /** Webhook Id */
+            webhook_id: string;
+        };
+        /**
+         * WebhookBody
+         * @description `signature_header` asks for an HMAC over each body; `replay_window_s` has a default.
+         */
+        WebhookBody: {
+            format: components["schemas"]["AlertFormat"];
+            mapping: components["schemas"]["MappingBody"];
+            /** Name */
+            name: string;
+            /** Replay Window S */
+            replay_window_s?: number | null;
+            /** Signature Header */
+            signature_header?: string | null;
+        };
+        /** WebhookChangeBody */
+        WebhookChangeBody: {
+            mapping?: components["schemas"]["MappingBody"] | null;
+            /** Name */
+            name?: string | null;
+            /** Replay Window S */
+            replay_window_s?: number | null;
+        };
+        /** WebhooksAnswer */
+        WebhooksAnswer: {
+            /** Webhooks */
+            webhooks: components["schemas"]["WebhookAnswer"][];
+        };
     };
     responses: never;
     parameters: never;
@@ -795,6 +1075,248 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StrategyAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    own_webhooks_strategies__strategy_id__webhooks_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                strategy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhooksAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    create_webhook_strategies__strategy_id__webhooks_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                strategy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretsAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    delete_webhook_strategies__strategy_id__webhooks__webhook_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                strategy_id: string;
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    change_webhook_strategies__strategy_id__webhooks__webhook_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                strategy_id: string;
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookChangeBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    webhook_deliveries_strategies__strategy_id__webhooks__webhook_id__deliveries_get: {
+        parameters: {
+            query?: {
+                /** @description The cursor of the page before. */
+                before?: number | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                strategy_id: string;
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveriesAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    rotate_webhook_strategies__strategy_id__webhooks__webhook_id__rotate_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                strategy_id: string;
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RotationBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretsAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    take_alert_webhooks__strategy_id___secret__post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                secret: string;
+                strategy_id: string;
+            };
+            cookie?: never;
+        };
+        /** @description The alert, as JSON, whatever its content type says. */
+        requestBody: {
+            content: {
+                "application/json": unknown;
+                "text/plain": unknown;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertAnswer"];
                 };
             };
             /** @description Validation Error */

@@ -35,6 +35,7 @@ class OwnedShards(ConsumerRebalanceListener):
     assigned: set[int] = field(default_factory=set)
     epochs: dict[int, int] = field(default_factory=dict)
     _loaded: set[int] = field(default_factory=set)
+    _loading: set[int] = field(default_factory=set)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     @property
@@ -52,6 +53,7 @@ class OwnedShards(ConsumerRebalanceListener):
     async def _drop(self, gone: set[int]) -> None:
         self.assigned -= gone
         self._loaded -= gone
+        self._loading -= gone
         lost = {shard: epoch for shard, epoch in self.epochs.items() if shard in gone}
         for shard in lost:
             del self.epochs[shard]
@@ -122,8 +124,11 @@ class OwnedShards(ConsumerRebalanceListener):
     async def _load_new(self) -> None:
         new = self.assigned - self._loaded
         if new:
+            self._loading = set(new)
             await self.load(sorted(new))
-            self._loaded |= new & self.assigned
+            # What went meanwhile is half in memory: when it is ours again, it is loaded anew.
+            self.forget(new - self._loading)
+            self._loaded |= self._loading
         async with self._changed:
             self._changed.notify_all()
 

@@ -6,7 +6,7 @@ dispatch finds out why.
 """
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import asyncpg
@@ -15,7 +15,7 @@ from libs.runtime.crashpoints import Crashpoint, crashpoint
 from libs.trading.orders import OrderIntent
 from libs.trading.signals import Signal
 from libs.trading.states import OrderState
-from services.executor.rows import WRITE_WITHIN_S, Claim, Due, Holding, PlannedOrder
+from services.executor.rows import WRITE_WITHIN_S, Claim, Due, Holding, PlannedOrder, Shape
 from services.executor.statements import (
     ENTRY_STOP,
     HISTORY_OF_MOVED,
@@ -24,7 +24,8 @@ from services.executor.statements import (
     lease_held,
 )
 
-# Texts where the columns are uuids: the server parses them faster than this process packs them.
+# What differs from order to order comes as array literals: the server reads one faster than this
+# process packs a list. What orders share comes once per shape.
 _INSERT = f"""
 WITH moved AS (
     INSERT INTO executor.orders (
@@ -39,15 +40,17 @@ WITH moved AS (
         CASE WHEN leaves THEN clock_timestamp() END,
         CASE WHEN leaves THEN clock_timestamp() + make_interval(secs => $18) END,
         clock_timestamp() + CASE WHEN leaves THEN make_interval(secs => $18) ELSE '0' END
-    FROM (SELECT n.order_id::uuid, client_order_id, n.account_id::uuid, shard, n.follow_id::uuid,
-            n.user_id::uuid, environment, side, quantity, algo_id, request_hash, state, reason,
-            message, ready, $1::text AS broker, $3::uuid AS master_id, $4::uuid AS strategy_id,
+    FROM (SELECT n.order_id, client_order_id, n.account_id, n.shard, n.follow_id, n.user_id,
+            environment, side, quantity, algo_id, request_hash, state, reason, message, ready,
+            $1::text AS broker, $3::uuid AS master_id, $4::uuid AS strategy_id,
             $7::text AS instrument, $14::timestamptz AS expires_at
-        FROM unnest($19::text[], $20::text[], $21::text[], $22::int[], $23::text[], $24::text[],
-            $25::text[], $26::text[], $27::bigint[], $28::text[], $29::bytea[], $30::text[],
-            $31::text[], $32::text[], $33::bool[])
-            AS n (order_id, client_order_id, account_id, shard, follow_id, user_id, environment,
-                side, quantity, algo_id, request_hash, state, reason, message, ready)) AS o
+        FROM unnest($19::text::uuid[], $20::text::text[], $21::text::uuid[], $22::text::int[],
+            $23::text::uuid[], $24::text::uuid[], $25::text::int[], $26::text::bool[])
+            AS n (order_id, client_order_id, account_id, shard, follow_id, user_id, shape, ready)
+        JOIN unnest($27::text[], $28::text[], $29::bigint[], $30::text[], $31::bytea[],
+            $32::text[], $33::text[], $34::text[]) WITH ORDINALITY
+            AS s (environment, side, quantity, algo_id, request_hash, state, reason, message, shape)
+            USING (shape)) AS o
     CROSS JOIN LATERAL (SELECT o.ready AND o.expires_at > clock_timestamp()
         AND {lease_held("$15", "$16", "$17")}
         AND ($6 = 'EXIT' OR (({ENTRY_STOP}) IS NULL AND NOT {IN_DOUBT})) AS leaves) AS claim
@@ -55,11 +58,11 @@ WITH moved AS (
     RETURNING *
 ), history AS ({HISTORY_OF_MOVED}), planned AS (
     INSERT INTO executor.inbox (broker, shard, signal_id, master_id, seq)
-    SELECT $1, shard, $2, $3, $5 FROM unnest($34::int[]) AS shard
+    SELECT $1, shard, $2, $3, $5 FROM unnest($35::int[]) AS shard
     ON CONFLICT DO NOTHING
 ), last AS (
     INSERT INTO executor.planned_seqs (broker, shard, master_id, seq)
-    SELECT $1, shard, $3, $5 FROM unnest($34::int[]) AS shard
+    SELECT $1, shard, $3, $5 FROM unnest($35::int[]) AS shard
     ON CONFLICT (broker, shard, master_id)
     DO UPDATE SET seq = greatest(planned_seqs.seq, excluded.seq)
 )
@@ -79,7 +82,7 @@ class Born:
 
 @dataclass(frozen=True, slots=True)
 class Births:
-    """`holding` tells the leases of this moment."""
+    """`holding` tells the leases of this moment; one commit takes at most `chunk` orders."""
 
     broker: str
     answer_timeout_s: float
@@ -99,9 +102,7 @@ class Births:
         The last chunk notes the signal in the inbox: a crash before it has the signal delivered
         again, and the orders that exist already stay as they are.
         """
-        chunks = [orders[at : at + self.chunk] for at in range(0, len(orders), self.chunk)]
-        for number, chunk in enumerate(chunks or [[]], start=1):
-            is_last = number >= len(chunks)
+        for chunk, is_last in _growing(orders, self.chunk):
             crashpoint(Crashpoint.PLANNING)
             yield await self.write(pool, signal, chunk, shards if is_last else [], ready)
 
@@ -137,8 +138,7 @@ class Births:
             list(holding.epochs.values()),
             holding.owner,
             self.answer_timeout_s,
-            *_columns(orders),
-            [order.state is OrderState.PLANNED and ready(order) for order in orders],
+            *_columns(orders, ready),
             planned_shards,
         )
         by_tag = {order.client_order_id: order for order in orders}
@@ -151,22 +151,40 @@ class Births:
         return born
 
 
+def _growing(
+    orders: Sequence[PlannedOrder], most: int
+) -> Iterator[tuple[Sequence[PlannedOrder], bool]]:
+    """Cut into chunks, small ones first: the first orders leave soon, the others cost less.
+
+    Yields each chunk with whether it is the last one; no orders are one empty chunk.
+    """
+    at, size = 0, max(most // 8, 1)
+    while True:
+        chunk = orders[at : at + size]
+        at, size = at + size, min(size * 2, most)
+        yield chunk, at >= len(orders)
+        if at >= len(orders):
+            return
+
+
 def _claim(order: PlannedOrder, version: int, not_after: float) -> Claim:
+    shape = order.shape
+    signal = shape.signal
     return Claim(
         order_id=order.order_id,
         version=version,
         user_id=order.user_id,
-        signal_id=order.signal_id,
+        signal_id=signal.signal_id,
         not_after=not_after,
         intent=OrderIntent(
             client_order_id=order.client_order_id,
             account_id=order.account_id,
-            instrument=order.instrument,
-            side=order.side,
-            product=order.product,
-            validity=order.validity,
-            algo_id=order.algo_id,
-            terms=order.terms,
+            instrument=signal.instrument,
+            side=shape.side,
+            product=shape.product,
+            validity=signal.validity,
+            algo_id=shape.algo_id,
+            terms=shape.terms,
         ),
     )
 
@@ -179,21 +197,28 @@ def _due(order: PlannedOrder, version: int) -> Due:
     )
 
 
-def _columns(orders: Sequence[PlannedOrder]) -> list[list[object]]:
+def _columns(orders: Sequence[PlannedOrder], ready: Ready) -> list[object]:
     """Turn orders into the arrays of the insert, in its order."""
+    shapes: dict[Shape, int] = {}
+    for order in orders:
+        shapes.setdefault(order.shape, len(shapes) + 1)
+    names = zip(*(order[:-1] for order in orders), strict=True) if orders else [()] * 6
+    may_leave = (o.shape.state is OrderState.PLANNED and ready(o) for o in orders)
     return [
-        [o.order_id for o in orders],
-        [o.client_order_id for o in orders],
-        [o.account_id for o in orders],
-        [o.shard for o in orders],
-        [o.follow_id for o in orders],
-        [o.user_id for o in orders],
-        [o.environment for o in orders],
-        [o.side for o in orders],
-        [o.terms.quantity for o in orders],
-        [o.algo_id for o in orders],
-        [o.request_hash for o in orders],
-        [o.state for o in orders],
-        [o.reason for o in orders],
-        [o.message for o in orders],
+        *(_literal(column) for column in names),
+        _literal(shapes[order.shape] for order in orders),
+        _literal(may_leave),
+        [s.environment for s in shapes],
+        [s.side for s in shapes],
+        [s.terms.quantity for s in shapes],
+        [s.algo_id for s in shapes],
+        [s.request_hash for s in shapes],
+        [s.state for s in shapes],
+        [s.reason for s in shapes],
+        [s.message for s in shapes],
     ]
+
+
+def _literal(values: Iterable[object]) -> str:
+    """Write an array of ids, tags, numbers or truths, none of which needs quotes."""
+    return "{" + ",".join(map(str, values)) + "}"

@@ -6,8 +6,7 @@ SKIPPED order with its reason, never silence.
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
 
 from libs.brokers.manifest import BrokerManifest
 from libs.brokers.protocol import InstrumentBook
@@ -18,9 +17,9 @@ from libs.trading.orders import OrderTerms, Product, Side, Validity
 from libs.trading.reasons import SKIP_SENTENCES, SkipReason
 from libs.trading.shards import shard_of
 from libs.trading.signals import Signal
+from libs.trading.sizing import sized_quantity
 from libs.trading.states import OrderState
-from services.executor.rows import PlannedOrder
-from services.executor.sizing import sized_quantity
+from services.executor.rows import PlannedOrder, Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +50,9 @@ class Fanout:
         """Plan a PLACE for every follow it reaches."""
         instrument = self.instruments.find(signal.instrument)
         unfit = self._unfit(signal, instrument)
+        shapes = _Shapes(signal)
         return [
-            self._entry(signal, follow, accounts.get(follow.account_id), instrument, unfit)
+            self._entry(shapes, follow, accounts.get(follow.account_id), instrument, unfit)
             for follow in follows
         ]
 
@@ -65,8 +65,9 @@ class Fanout:
     ) -> list[PlannedOrder]:
         """Plan an EXIT for every follow whose strategy opened something here."""
         unfit = self._unfit(signal, self.instruments.find(signal.instrument))
+        shapes = _Shapes(signal)
         return [
-            self._exit(signal, follow, accounts.get(follow.account_id), mine, unfit)
+            self._exit(shapes, follow, accounts.get(follow.account_id), mine, unfit)
             for follow in follows
             if (mine := opened.get(follow.account_id)) is not None
         ]
@@ -94,13 +95,13 @@ class Fanout:
 
     def _entry(
         self,
-        signal: Signal,
+        shapes: "_Shapes",
         follow: Follow,
         account: Account | None,
         instrument: Instrument | None,
         unfit: SkipReason | None,
     ) -> PlannedOrder:
-        quantity = 0
+        quantity, signal = 0, shapes.signal
         if instrument is not None and signal.terms is not None:
             quantity = sized_quantity(signal.terms.quantity, follow.sizing, instrument.lot_size)
         skip = (
@@ -110,11 +111,11 @@ class Fanout:
             or (SkipReason.TOO_SMALL if quantity == 0 else None)
         )
         side = signal.side or Side.BUY
-        return self._planned(signal, follow, account, side=side, quantity=quantity, skip=skip)
+        return self._planned(follow, shapes.of(account, side, quantity, skip))
 
     def _exit(
         self,
-        signal: Signal,
+        shapes: "_Shapes",
         follow: Follow,
         account: Account | None,
         mine: Opened,
@@ -123,66 +124,67 @@ class Fanout:
         side = Side.SELL if mine.net_quantity > 0 else Side.BUY
         # An exit never opens a position: no more than what is held and not yet being closed.
         quantity = max(abs(mine.net_quantity) - mine.closing, 0)
-        wrong_side = signal.side is not None and signal.side is not side
+        wrong_side = shapes.signal.side not in {None, side}
         nothing_left = SkipReason.CLOSED_ELSEWHERE if quantity == 0 or wrong_side else None
         skip = _account_unfit(account) or unfit or nothing_left
-        return self._planned(signal, follow, account, side=side, quantity=quantity, skip=skip)
+        return self._planned(follow, shapes.of(account, side, quantity, skip))
 
-    def _planned(
+    def _planned(self, follow: Follow, shape: Shape) -> PlannedOrder:
+        return PlannedOrder(
+            self.mint_order_id(),
+            self.mint_tag(),
+            follow.account_id,
+            shard_of(follow.account_id, self.partitions),
+            follow.follow_id,
+            follow.user_id,
+            shape,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Shapes:
+    """The shapes of one signal, each made once."""
+
+    signal: Signal
+    _known: dict[object, Shape] = field(default_factory=dict)
+
+    def of(
+        self, account: Account | None, side: Side, quantity: int, skip: SkipReason | None
+    ) -> Shape:
+        environment = account.environment if account else Environment.PAPER
+        algo_id = account.algo_id if account else None
+        key = (environment, algo_id, side, quantity, skip)
+        shape = self._known.get(key)
+        if shape is None:
+            shape = self._known[key] = self._shape(environment, algo_id, side, quantity, skip)
+        return shape
+
+    def _shape(
         self,
-        signal: Signal,
-        follow: Follow,
-        account: Account | None,
-        *,
+        environment: Environment,
+        algo_id: str | None,
         side: Side,
         quantity: int,
         skip: SkipReason | None,
-    ) -> PlannedOrder:
+    ) -> Shape:
+        signal = self.signal
         if signal.terms is None or signal.product is None:
             raise ValueError(f"signal {signal.signal_id}: {signal.action} without terms or product")
-        terms, frozen = _frozen(
-            signal.instrument, side, signal.product, signal.validity, signal.terms, quantity
-        )
-        return PlannedOrder(
-            order_id=self.mint_order_id(),
-            client_order_id=self.mint_tag(),
-            signal_id=signal.signal_id,
-            account_id=follow.account_id,
-            shard=shard_of(follow.account_id, self.partitions),
-            master_id=signal.master_id,
-            strategy_id=signal.strategy_id,
-            follow_id=follow.follow_id,
-            user_id=follow.user_id,
-            seq=signal.seq,
-            environment=(account.environment if account else Environment.PAPER).value,
-            action=signal.action,
-            instrument=signal.instrument,
-            side=side,
+        terms = replace(signal.terms, quantity=quantity)
+        return Shape(
+            signal=signal,
             product=signal.product,
-            validity=signal.validity,
+            environment=environment,
+            side=side,
             terms=terms,
-            algo_id=account.algo_id if account else None,
-            accepted_at=signal.stamps.accepted_at,
-            expires_at=signal.expires_at,
-            request_hash=frozen,
+            algo_id=algo_id,
+            request_hash=request_hash(
+                signal.instrument, side, signal.product, signal.validity, terms
+            ),
             state=OrderState.SKIPPED if skip else OrderState.PLANNED,
             reason=skip,
             message=SKIP_SENTENCES[skip] if skip else "",
         )
-
-
-@lru_cache(maxsize=1024)
-def _frozen(
-    instrument: str,
-    side: Side,
-    product: Product,
-    validity: Validity,
-    terms: OrderTerms,
-    quantity: int,
-) -> tuple[OrderTerms, bytes]:
-    """Size the terms and hash the request; followers of one size share both."""
-    sized = replace(terms, quantity=quantity)
-    return sized, request_hash(instrument, side, product, validity, sized)
 
 
 def request_hash(

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 import asyncpg
 
@@ -19,7 +20,7 @@ from libs.trading.orders import (
     Side,
     Validity,
 )
-from libs.trading.signals import SignalAction
+from libs.trading.signals import Signal, SignalAction
 from libs.trading.states import OrderState
 
 # Later than this after its commit nothing is written any more: the order may have gone stale.
@@ -52,45 +53,51 @@ class Leaving:
         return self.kind in {RequestKind.EXIT, RequestKind.CANCEL}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedOrder:
-    """One new order of one follower, before it is written. SKIPPED ones carry their reason."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Shape:
+    """What new orders of one signal have in common: a thousand followers share a few of these.
 
-    order_id: str
-    client_order_id: str
-    signal_id: str
-    account_id: str
-    shard: int
-    master_id: str
-    strategy_id: str
-    follow_id: str
-    user_id: str
-    seq: int
-    environment: str
-    action: SignalAction
-    instrument: str
-    side: Side
+    A SKIPPED one carries its reason.
+    """
+
+    signal: Signal
     product: Product
-    validity: Validity
+    environment: Environment
+    side: Side
     terms: OrderTerms
     algo_id: str | None
-    accepted_at: datetime
-    expires_at: datetime
     request_hash: bytes
     state: OrderState = OrderState.PLANNED
     reason: str | None = None
     message: str = ""
 
     @property
+    def kind(self) -> RequestKind:
+        return RequestKind.EXIT if self.signal.action is SignalAction.EXIT else RequestKind.ENTRY
+
+
+class PlannedOrder(NamedTuple):
+    """One new order of one follower, before it is written: names, and a shape."""
+
+    order_id: str
+    client_order_id: str
+    account_id: str
+    shard: int
+    follow_id: str
+    user_id: str
+    shape: Shape
+
+    @property
     def leaving(self) -> Leaving:
+        shape = self.shape
         return Leaving(
             account_id=self.account_id,
-            environment=Environment(self.environment),
-            instrument=self.instrument,
-            kind=RequestKind.EXIT if self.action is SignalAction.EXIT else RequestKind.ENTRY,
-            order_type=self.terms.order_type,
-            validity=self.validity,
-            expires_at=self.expires_at,
+            environment=shape.environment,
+            instrument=shape.signal.instrument,
+            kind=shape.kind,
+            order_type=shape.terms.order_type,
+            validity=shape.signal.validity,
+            expires_at=shape.signal.expires_at,
         )
 
 

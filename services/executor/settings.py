@@ -52,7 +52,7 @@ class ExecutorSettings(
     lease_s: float = Field(default=6, gt=1)
     sweep_every_s: float = Field(default=1, gt=0)
     in_flight_max: int = Field(default=1000, gt=0)
-    planning_chunk: int = Field(default=100, gt=0)
+    planning_chunk: int = Field(default=200, gt=0)
     claim_chunk: int = Field(default=100, gt=0)
     attempts_max: int = Field(default=3, gt=0)
     # The paper exchange never closes; `hours` makes paper accounts keep the real hours.

@@ -33,9 +33,11 @@ def shard_lease_held(owner: str, epoch: str) -> str:
         AND owner = {owner} AND epoch = {epoch} AND until > clock_timestamp())"""
 
 
-# Why an entry must not leave now, by what everybody decided a moment ago. NULL when it may.
+# Why an entry must not leave now, by what everybody decided a moment ago. NULL when it may. Whether
+# any switch is on at all is asked once per statement.
 ENTRY_STOP = """CASE
-    WHEN EXISTS (SELECT FROM executor.kill_switches_now k
+    WHEN EXISTS (SELECT FROM executor.kill_switches_now)
+        AND EXISTS (SELECT FROM executor.kill_switches_now k
         WHERE k.scope = 'PLATFORM'
             OR (k.scope = 'BROKER' AND k.subject = o.broker)
             OR (k.scope = 'STRATEGY' AND k.subject = o.strategy_id::text)

@@ -116,8 +116,8 @@ class Judge:
         earlier.append(arrival)
         if order.state is not OrderState.SENDING or order.attempts < len(earlier):
             self._wrong("I6", f"{order.order_id} arrived while its row is {order.state}")
-        entry = order.planned.action is SignalAction.PLACE
-        if entry and arrival.at > order.planned.expires_at + _LATE_WRITE:
+        entry = order.planned.shape.signal.action is SignalAction.PLACE
+        if entry and arrival.at > order.planned.shape.signal.expires_at + _LATE_WRITE:
             self._wrong("I5", f"{order.order_id} arrived at {arrival.at}, stale")
 
     def _judge_limit(self, arrival: Arrival) -> None:
@@ -133,13 +133,13 @@ class Judge:
         lease = tables.leases.get(planned.shard)
         if lease is None or lease.owner != transition.by or lease.until <= transition.at:
             self._wrong("R3", f"{order.order_id} was claimed by {transition.by} without a lease")
-        if planned.expires_at <= transition.at:
+        if planned.shape.signal.expires_at <= transition.at:
             self._wrong("I5", f"{order.order_id} was claimed after it expired")
-        if planned.action is not SignalAction.PLACE:
+        if planned.shape.signal.action is not SignalAction.PLACE:
             return
         if stop := tables.entry_stop(planned):
             self._wrong("D5", f"{order.order_id} was claimed in spite of {stop}")
-        if not tables.follows[planned.follow_id][0].covers(planned.seq):
+        if not tables.follows[planned.follow_id][0].covers(planned.shape.signal.seq):
             self._wrong("I7", f"{order.order_id} was claimed for nobody who follows")
         others = tables.in_doubt_but(order)
         if others:
@@ -153,7 +153,7 @@ class Judge:
         if state is OrderState.SENDING and order.deadline is not None:
             until = order.deadline + grace
         elif state in SENDABLE:
-            until = order.planned.expires_at
+            until = order.planned.shape.signal.expires_at
         elif state is OrderState.UNKNOWN:
             until = order.changed_at + _UNKNOWN_MAX
         else:

@@ -48,7 +48,7 @@ class LedgerInMemory:
         self, signal: Signal, orders: Sequence[PlannedOrder], shards: Sequence[int], ready: Ready
     ) -> Born:
         holding, not_after = self.holding(), self._not_after()
-        may_leave = [order.state is OrderState.PLANNED and ready(order) for order in orders]
+        may_leave = [order.shape.state is OrderState.PLANNED and ready(order) for order in orders]
         return await self.line.ask(
             lambda: self.statements.insert(signal, orders, may_leave, shards, holding, not_after)
         )

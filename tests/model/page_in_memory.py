@@ -31,7 +31,7 @@ class PageInMemory:
     born: Born = field(default_factory=Born)
 
     async def finish(self, orders: Sequence[PlannedOrder], shards: Sequence[int]) -> None:
-        may_leave = [o.state is OrderState.PLANNED and self.ready(o) for o in orders]
+        may_leave = [o.shape.state is OrderState.PLANNED and self.ready(o) for o in orders]
         born = self.statements.insert(
             self.signal, orders, may_leave, shards, self.holding, self.not_after
         )
@@ -45,16 +45,16 @@ class PageInMemory:
         return {
             account_id: Opened(
                 account_id=account_id,
-                net_quantity=sum(o.planned.side.sign * o.filled_quantity for o in orders),
+                net_quantity=sum(o.planned.shape.side.sign * o.filled_quantity for o in orders),
                 closing=sum(
                     o.terms.quantity - o.filled_quantity
                     for o in orders
-                    if o.planned.action is SignalAction.EXIT and o.state in _CLOSING
+                    if o.planned.shape.signal.action is SignalAction.EXIT and o.state in _CLOSING
                 ),
             )
             for account_id, orders in by_account.items()
             if any(
-                o.planned.action is SignalAction.PLACE
+                o.planned.shape.signal.action is SignalAction.PLACE
                 and (o.filled_quantity or o.state in _OPENING)
                 for o in orders
             )
@@ -63,7 +63,7 @@ class PageInMemory:
     async def placed(self, shards: Sequence[int]) -> list[PlacedOrder]:
         return self._listed(
             lambda order: (
-                order.planned.signal_id == self.signal.parent_signal_id
+                order.planned.shape.signal.signal_id == self.signal.parent_signal_id
                 and order.planned.shard in shards
             )
         )
@@ -71,7 +71,9 @@ class PageInMemory:
     async def entries_at_work(self, shards: Sequence[int]) -> list[PlacedOrder]:
         mine = {order.order_id for order in self._of_strategy(shards)}
         return self._listed(
-            lambda order: order.order_id in mine and order.planned.action is SignalAction.PLACE
+            lambda order: (
+                order.order_id in mine and order.planned.shape.signal.action is SignalAction.PLACE
+            )
         )
 
     async def cancel_unsent(self, order_ids: Sequence[str], shards: Sequence[int]) -> None:
@@ -126,10 +128,10 @@ class PageInMemory:
             order
             for order in self.statements.tables.orders.values()
             if order.planned.shard in shards
-            and order.planned.strategy_id == signal.strategy_id
-            and order.planned.instrument == signal.instrument
-            and order.planned.product == signal.product
-            and order.planned.seq < signal.seq
+            and order.planned.shape.signal.strategy_id == signal.strategy_id
+            and order.planned.shape.signal.instrument == signal.instrument
+            and order.planned.shape.product == signal.product
+            and order.planned.shape.signal.seq < signal.seq
             and order.state is not OrderState.SKIPPED
         ]
 

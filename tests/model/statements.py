@@ -62,9 +62,9 @@ class StatementsInMemory:
             leaves = ready and self._may_leave(planned, holding, doubts)
             order = OrderRecord(
                 planned=planned,
-                terms=planned.terms,
-                state=OrderState.SENDING if leaves else planned.state,
-                reason=planned.reason,
+                terms=planned.shape.terms,
+                state=OrderState.SENDING if leaves else planned.shape.state,
+                reason=planned.shape.reason,
                 planned_at=now,
                 due_at=now,
                 changed_at=now,
@@ -116,7 +116,7 @@ class StatementsInMemory:
 
     def skip_stopped(self, due: Sequence[Due]) -> None:
         for order in self._unchanged(due):
-            expired = order.planned.expires_at <= self.tables.now()
+            expired = order.planned.shape.signal.expires_at <= self.tables.now()
             cancelled = "MASTER_CANCELLED" if self._master_cancelled(order) else None
             if reason := "EXPIRED" if expired else cancelled or self._stop(order.planned):
                 order.reason = reason
@@ -209,7 +209,7 @@ class StatementsInMemory:
             if order.state is OrderState.SENDING and lapsed:
                 order.due_at = now
                 self.tables.move(order, OrderState.UNKNOWN)
-            elif order.state in SENDABLE and order.planned.expires_at <= now:
+            elif order.state in SENDABLE and order.planned.shape.signal.expires_at <= now:
                 held = order.state is OrderState.HELD and order.reason == "SESSION"
                 order.reason = "SESSION" if held else "EXPIRED"
                 self.tables.move(order, OrderState.SKIPPED)
@@ -284,12 +284,12 @@ class StatementsInMemory:
     def _may_leave(
         self, planned: PlannedOrder, holding: Holding, doubts: set[tuple[str, str]]
     ) -> bool:
-        in_time = planned.expires_at > self.tables.now()
+        in_time = planned.shape.signal.expires_at > self.tables.now()
         if not (in_time and self._lease_held(planned.shard, holding)):
             return False
-        if planned.action is SignalAction.EXIT:
+        if planned.shape.signal.action is SignalAction.EXIT:
             return True
-        doubtful = (planned.account_id, planned.instrument) in doubts
+        doubtful = (planned.account_id, planned.shape.signal.instrument) in doubts
         return self._stop(planned) is None and not doubtful
 
     def _lease_held(self, shard: int, holding: Holding) -> bool:
@@ -302,7 +302,11 @@ class StatementsInMemory:
         )
 
     def _stop(self, planned: PlannedOrder) -> str | None:
-        return None if planned.action is SignalAction.EXIT else self.tables.entry_stop(planned)
+        return (
+            None
+            if planned.shape.signal.action is SignalAction.EXIT
+            else self.tables.entry_stop(planned)
+        )
 
     def _unchanged(self, due: Sequence[Due]) -> list[OrderRecord]:
         """Find the orders that still stand unsent in the version that was seen."""
@@ -335,7 +339,7 @@ class StatementsInMemory:
             order_id=order.order_id,
             version=order.version,
             user_id=planned.user_id,
-            signal_id=command.signal_id if command else planned.signal_id,
+            signal_id=command.signal_id if command else planned.shape.signal.signal_id,
             not_after=not_after,
             command=command.n if command else 0,
             kind=command.kind if command else "PLACE",
@@ -343,11 +347,11 @@ class StatementsInMemory:
             intent=OrderIntent(
                 client_order_id=planned.client_order_id,
                 account_id=planned.account_id,
-                instrument=planned.instrument,
-                side=planned.side,
-                product=planned.product,
-                validity=planned.validity,
-                algo_id=planned.algo_id,
+                instrument=planned.shape.signal.instrument,
+                side=planned.shape.side,
+                product=planned.shape.product,
+                validity=planned.shape.signal.validity,
+                algo_id=planned.shape.algo_id,
                 terms=terms,
             ),
         )
@@ -362,11 +366,11 @@ def row_of(order: OrderRecord) -> OrderRow:
         account_id=planned.account_id,
         user_id=planned.user_id,
         client_order_id=planned.client_order_id,
-        instrument=planned.instrument,
+        instrument=planned.shape.signal.instrument,
         quantity=order.terms.quantity,
         filled_quantity=order.filled_quantity,
         average_price=order.average_price,
         broker_order_id=order.broker_order_id,
         attempts=order.attempts,
-        expires_at=planned.expires_at,
+        expires_at=planned.shape.signal.expires_at,
     )

@@ -114,7 +114,7 @@ class Tables:
     def insert(self, order: OrderRecord, by: str) -> bool:
         """Write a new order; False when its key is there already."""
         planned = order.planned
-        key = (planned.signal_id, planned.account_id)
+        key = (planned.shape.signal.signal_id, planned.account_id)
         if key in self.by_key:
             return False
         if planned.client_order_id in self.by_tag:
@@ -138,9 +138,9 @@ class Tables:
         """Say why an entry must not leave now: what ENTRY_STOP of statements.py selects."""
         scopes = {
             ("PLATFORM", ""),
-            ("MASTER", order.master_id),
+            ("MASTER", order.shape.signal.master_id),
             ("ACCOUNT", order.account_id),
-            ("STRATEGY", order.strategy_id),
+            ("STRATEGY", order.shape.signal.strategy_id),
         }
         if not scopes.isdisjoint(self.kill_switches):
             return "KILL"
@@ -152,20 +152,20 @@ class Tables:
     def in_doubt(self) -> set[tuple[str, str]]:
         """List accounts and instruments with an order nobody knows the fate of."""
         return {
-            (order.planned.account_id, order.planned.instrument)
+            (order.planned.account_id, order.planned.shape.signal.instrument)
             for order in self.orders.values()
             if order.state in DOUBTFUL
         }
 
     def in_doubt_but(self, order: OrderRecord) -> list[str]:
         """List the other orders in doubt that forbid this one to leave."""
-        mine = (order.planned.account_id, order.planned.instrument)
+        mine = (order.planned.account_id, order.planned.shape.signal.instrument)
         return [
             other.order_id
             for other in self.orders.values()
             if other.state in DOUBTFUL
             and other is not order
-            and (other.planned.account_id, other.planned.instrument) == mine
+            and (other.planned.account_id, other.planned.shape.signal.instrument) == mine
         ]
 
     def commands_of(self, order_id: str) -> list[CommandRecord]:

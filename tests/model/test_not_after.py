@@ -8,12 +8,20 @@ from typing import Any, cast
 import asyncpg
 import pytest
 
+from libs.trading.accounts import Environment
 from libs.trading.market import RequestKind
 from libs.trading.orders import OrderType, Validity
 from services.executor import births, claiming
 from services.executor.births import Births
 from services.executor.claiming import CLAIM_ENTRIES, Claims
-from services.executor.rows import WRITE_WITHIN_S, Due, Holding, Leaving, PlannedOrder
+from services.executor.rows import (
+    WRITE_WITHIN_S,
+    Due,
+    Holding,
+    Leaving,
+    PlannedOrder,
+    Shape,
+)
 from tests.factories import NOON, a_signal, some_terms
 
 _FROZEN_S = 60.0
@@ -48,29 +56,16 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> ClockOfAFrozenProcess:
 
 def a_planned_order() -> PlannedOrder:
     signal = a_signal()
-    return PlannedOrder(
-        order_id="order-1",
-        client_order_id="tag-1",
-        signal_id=signal.signal_id,
-        account_id="account-1",
-        shard=0,
-        master_id=signal.master_id,
-        strategy_id=signal.strategy_id,
-        follow_id="follow-1",
-        user_id="user-1",
-        seq=1,
-        environment="PAPER",
-        action=signal.action,
-        instrument=signal.instrument,
-        side=cast("Any", signal.side),
+    shape = Shape(
+        signal=signal,
         product=cast("Any", signal.product),
-        validity=signal.validity,
+        environment=Environment.PAPER,
+        side=cast("Any", signal.side),
         terms=some_terms(),
         algo_id=None,
-        accepted_at=NOON,
-        expires_at=signal.expires_at,
         request_hash=b"",
     )
+    return PlannedOrder("order-1", "tag-1", "account-1", 0, "follow-1", "user-1", shape)
 
 
 async def test_an_order_born_sending_is_not_written_when_the_process_was_frozen(

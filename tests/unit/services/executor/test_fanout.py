@@ -14,9 +14,9 @@ from libs.trading.instruments import Instrument
 from libs.trading.orders import OrderType, Side
 from libs.trading.reasons import SkipReason
 from libs.trading.signals import Signal, SignalAction
+from libs.trading.sizing import sized_quantity
 from services.executor.fanout import Fanout, Opened
 from services.executor.rows import PlannedOrder
-from services.executor.sizing import sized_quantity
 from tests.factories import a_follow, a_signal, an_account, some_terms
 
 
@@ -65,8 +65,8 @@ def test_each_follower_gets_their_own_size_of_the_masters_terms() -> None:
 
     planned = entries(a_signal(), half, fixed)
 
-    assert [order.terms.quantity for order in planned] == [5, 7]
-    assert {order.terms.limit_price for order in planned} == {Decimal("812.50")}
+    assert [order.shape.terms.quantity for order in planned] == [5, 7]
+    assert {order.shape.terms.limit_price for order in planned} == {Decimal("812.50")}
     assert len({order.client_order_id for order in planned}) == 2
 
 
@@ -91,8 +91,8 @@ def test_whoever_gets_nothing_has_a_row_that_says_why(
 ) -> None:
     [order] = entries(signal, follow, accounts=[account])
 
-    assert (order.state, order.reason) == ("SKIPPED", reason)
-    assert order.message
+    assert (order.shape.state, order.shape.reason) == ("SKIPPED", reason)
+    assert order.shape.message
 
 
 def test_an_order_type_the_broker_does_not_take_is_skipped() -> None:
@@ -100,7 +100,7 @@ def test_an_order_type_the_broker_does_not_take_is_skipped() -> None:
 
     [order] = entries(a_signal(), fanout=fanout)
 
-    assert order.reason == SkipReason.UNSUPPORTED
+    assert order.shape.reason == SkipReason.UNSUPPORTED
 
 
 def exits(net: int, closing: int = 0, side: Side | None = Side.SELL) -> list[PlannedOrder]:
@@ -128,7 +128,7 @@ def test_an_exit_closes_what_is_held_and_never_opens_anything(
 ) -> None:
     [order] = exits(net, closing, side)
 
-    assert (order.state, order.side, order.terms.quantity) == expected
+    assert (order.shape.state, order.shape.side, order.shape.terms.quantity) == expected
 
 
 def test_a_follower_for_whom_nothing_was_opened_gets_no_row_for_an_exit() -> None:

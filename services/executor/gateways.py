@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from libs.brokers.manifest import BrokerManifest
-from libs.brokers.protocol import AccountReader, InstrumentBook, OrderGateway
+from libs.brokers.protocol import AccountReader, InstrumentBook, MarketReader, OrderGateway
 from libs.trading.accounts import Environment
 
 
@@ -15,6 +15,7 @@ class OpenGateways:
     simulator_url: str | None
     opened: dict[Environment, OrderGateway] = field(default_factory=dict)
     readers: dict[Environment, AccountReader] = field(default_factory=dict)
+    markets: dict[Environment, MarketReader | None] = field(default_factory=dict)
 
     def of(self, environment: Environment) -> OrderGateway:
         gateway = self.opened.get(environment)
@@ -30,6 +31,12 @@ class OpenGateways:
             reader = self.readers[environment] = self.manifest.account(addresses)
         return reader
 
+    def market(self, environment: Environment) -> MarketReader | None:
+        if environment not in self.markets:
+            addresses = self.manifest.addresses(environment, self.simulator_url)
+            self.markets[environment] = self.manifest.market(addresses)
+        return self.markets[environment]
+
     def instruments(self) -> InstrumentBook:
         return self.manifest.instruments(
             self.manifest.addresses(Environment.PAPER, self.simulator_url)
@@ -40,3 +47,6 @@ class OpenGateways:
             await gateway.aclose()
         for reader in self.readers.values():
             await reader.aclose()
+        for market in self.markets.values():
+            if market is not None:
+                await market.aclose()

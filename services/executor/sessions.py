@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -52,6 +52,13 @@ class Sessions:
         if known is None or known.expires_at <= time.time():
             return None
         return known.session
+
+    def live(self, environment: Environment) -> Iterator[BrokerSession]:
+        """Go through the sessions of an environment that have not run out; not across an await."""
+        now = time.time()
+        for known in self._open.values():
+            if known.session.environment is environment and known.expires_at > now:
+                yield known.session
 
     async def load(self, account_ids: Sequence[str]) -> list[BrokerSession]:
         """Fetch sessions now; accounts without one are simply missing. Return the new ones."""

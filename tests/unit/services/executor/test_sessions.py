@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from libs.runtime.internal_client import OpenedSession
+from libs.trading.accounts import Environment
 from services.executor.sessions import Sessions
 
 BROKER = "broker-1"
@@ -63,3 +64,14 @@ async def test_a_session_that_ran_out_is_not_handed_out() -> None:
     await sessions.load(["account-1"])
 
     assert sessions.get("account-1") is None
+
+
+async def test_live_sessions_are_those_of_the_environment_that_have_not_run_out() -> None:
+    paper = Sessions(SourceOfOne(), BROKER)
+    over = Sessions(SourceOfOne(expires_at=datetime.now(UTC) - timedelta(seconds=1)), BROKER)
+    for sessions in (paper, over):
+        await sessions.load(["account-1"])
+
+    assert [it.account_id for it in paper.live(Environment.PAPER)] == ["account-1"]
+    assert list(paper.live(Environment.LIVE)) == []
+    assert list(over.live(Environment.PAPER)) == []

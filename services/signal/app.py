@@ -21,6 +21,7 @@ from libs.runtime.redis import open_redis
 from services.signal.backlog import Backlog
 from services.signal.flow import SignalFlow
 from services.signal.publication import Publication
+from services.signal.report_routes import router as report_router
 from services.signal.report_wiring import enter_reports
 from services.signal.repository import SignalRepository
 from services.signal.repository_counter import SCHEMA
@@ -57,6 +58,7 @@ def build_app(settings: SignalSettings, *, publisher: Publishes | None = None) -
     install_problem_handlers(app)
     app.include_router(router)
     app.include_router(webhooks_router)
+    app.include_router(report_router)
     app.include_router(health_router(ready))
     return app
 
@@ -70,8 +72,8 @@ async def _wire(
 ) -> None:
     repository = SignalRepository(pool)
     bus = open_bus(settings, client_id="signal")
-    relay = OutboxRelay(pool, SCHEMA, publisher or Publisher(bus))
-    publication = Publication(relay.publish_now)
+    relay = OutboxRelay(pool, SCHEMA, publisher or Publisher(bus), grace_s=_FRESH_S)
+    publication = Publication(relay.publish_fresh)
     alarms = Alarms(pool, SCHEMA, relay, notice_message)
     backlog = Backlog(repository.waiting_rows, settings.backlog_max, alarms)
 

@@ -14,6 +14,7 @@ from libs.runtime.background import keep
 from libs.runtime.bus import SUBSCRIBE, KafkaBus, KafkaLink, check_partitions, open_bus
 from libs.runtime.postgres import enter_pool
 from services.signal.report_forgetting import forget_old
+from services.signal.report_queries import ReportQueries
 from services.signal.report_reader import (
     LAG_RECORDS,
     LAG_S,
@@ -28,6 +29,7 @@ GROUP = "signal.reports"
 # A reader that is behind holds this much of each partition in memory.
 _PARTITION_BYTES_MAX = 256 * 1024
 _WRITING_CONNECTIONS = 1
+_READING_CONNECTIONS = 2
 _SUBSCRIBE = {
     **SUBSCRIBE,
     "max_records": RECORDS_MAX,
@@ -42,15 +44,17 @@ class Reports:
     """What runs for the reports. `kafka` tells whether their bus is started."""
 
     kafka: KafkaLink
+    queries: ReportQueries
 
 
 async def enter_reports(stack: AsyncExitStack, settings: SignalSettings) -> Reports:
     """Start reading; all of it ends with the stack. Kafka may be away meanwhile."""
+    dsn = settings.postgres_dsn.get_secret_value()
     pool = await enter_pool(
-        stack,
-        settings.postgres_dsn.get_secret_value(),
-        max_size=_WRITING_CONNECTIONS,
-        application_name="signal-reports",
+        stack, dsn, max_size=_WRITING_CONNECTIONS, application_name="signal-reports"
+    )
+    reading = await enter_pool(
+        stack, dsn, max_size=_READING_CONNECTIONS, application_name="signal-reports-reading"
     )
     storage = ReportStorage(pool, days=settings.report_days)
     reader = ReportReader(storage)
@@ -63,7 +67,7 @@ async def enter_reports(stack: AsyncExitStack, settings: SignalSettings) -> Repo
     link = await stack.enter_async_context(KafkaLink(bus, prepare=same_partitions))
     stack.callback(reader.close)
     keep(stack, forget_old(storage), "reports-forgetting")
-    return Reports(kafka=link)
+    return Reports(kafka=link, queries=ReportQueries(reading))
 
 
 def _subscribe(bus: KafkaBus, reader: ReportReader) -> None:

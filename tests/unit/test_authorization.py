@@ -59,6 +59,11 @@ signal DELETE /follows/{follow_id} : follower
 signal DELETE /strategies/{strategy_id}/webhooks/{webhook_id} : master
 signal GET /follows : follower
 signal GET /follows/{follow_id} : follower
+signal GET /reports/follows/{follow_id} : follower
+signal GET /reports/follows/{follow_id}.csv : follower
+signal GET /reports/signals : master
+signal GET /reports/signals/{signal_id} : master
+signal GET /reports/signals/{signal_id}.csv : master
 signal GET /signals : master
 signal GET /signals/{signal_id} : master
 signal GET /strategies : signed in

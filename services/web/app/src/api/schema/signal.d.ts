@@ -17,6 +17,9 @@ export interface paths {
         /**
          * Follow Strategy
          * @description Follow a strategy with an own, connected account, from the master's next signal on.
+         *
+         *     Positions that the master holds already are not copied, nor are their exits: an exit closes
+         *     only what this follow opened.
          */
         post: operations["follow_strategy_follows_post"];
         delete?: never;
@@ -45,9 +48,111 @@ export interface paths {
         head?: never;
         /**
          * Change Follow
-         * @description Change the sizing, pause entries or resume them. Exits keep flowing while paused.
+         * @description Change the sizing, put other limits in place of all present ones, pause entries or resume.
+         *
+         *     Exits and cancels keep flowing while paused, and no limit holds them up.
          */
         patch: operations["change_follow_follows__follow_id__patch"];
+        trace?: never;
+    };
+    "/reports/follows/{follow_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow Report
+         * @description Show what one own follow copied, and what it did not and why.
+         */
+        get: operations["follow_report_reports_follows__follow_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/reports/follows/{follow_id}.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow Report As Csv
+         * @description Export the orders of one own follow, newest first.
+         */
+        get: operations["follow_report_as_csv_reports_follows__follow_id__csv_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/reports/signals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Recent Signals
+         * @description List own signals, newest first, each with what became of it.
+         */
+        get: operations["recent_signals_reports_signals_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/reports/signals/{signal_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Signal Report
+         * @description Show what became of one own signal at all its followers.
+         */
+        get: operations["signal_report_reports_signals__signal_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/reports/signals/{signal_id}.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Signal Report As Csv
+         * @description Export all orders of one own signal.
+         */
+        get: operations["signal_report_as_csv_reports_signals__signal_id__csv_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/signals": {
@@ -298,6 +403,9 @@ export interface components {
         /**
          * FollowAnswer
          * @description It covers the master's signals with from_seq < seq <= until_seq (null while it runs).
+         *
+         *     `copies_earlier_positions` is always false: what the master held when the follow began is
+         *     not copied, and the master's exits of it are not either.
          */
         FollowAnswer: {
             /** Account Id */
@@ -310,6 +418,12 @@ export interface components {
              */
             changed_at: string;
             /**
+             * Copies Earlier Positions
+             * @default false
+             * @constant
+             */
+            copies_earlier_positions: false;
+            /**
              * Created At
              * Format: date-time
              */
@@ -318,6 +432,7 @@ export interface components {
             follow_id: string;
             /** From Seq */
             from_seq: number;
+            limits: components["schemas"]["LimitsAnswer"];
             /** Master Id */
             master_id: string;
             /** Paused */
@@ -342,6 +457,18 @@ export interface components {
              * Format: uuid
              */
             account_id: string;
+            /**
+             * @default {
+             *       "after_market_allowed": false,
+             *       "instruments_allowed": [],
+             *       "instruments_denied": [],
+             *       "products_allowed": [],
+             *       "segments_allowed": [],
+             *       "segments_denied": [],
+             *       "short_allowed": false
+             *     }
+             */
+            limits: components["schemas"]["LimitsBody"];
             sizing: components["schemas"]["SizingBody"];
             /**
              * Strategy Id
@@ -349,11 +476,99 @@ export interface components {
              */
             strategy_id: string;
         };
-        /** FollowChangeBody */
+        /**
+         * FollowChangeBody
+         * @description `limits` stand in for all the limits there were; `{}` takes them away.
+         */
         FollowChangeBody: {
+            limits?: components["schemas"]["LimitsBody"] | null;
             /** Paused */
             paused?: boolean | null;
             sizing?: components["schemas"]["SizingBody"] | null;
+        };
+        /**
+         * FollowReportAnswer
+         * @description One follow, newest order first. `cursor` is the `before` of the next page of orders.
+         */
+        FollowReportAnswer: {
+            /** Cursor */
+            cursor: string | null;
+            /** Days */
+            days: number;
+            /** Follow Id */
+            follow_id: string;
+            /** Latencies */
+            latencies: components["schemas"]["LatencyAnswer"][];
+            /** Orders */
+            orders: components["schemas"]["FollowRowAnswer"][];
+            slippage: components["schemas"]["SlippageAnswer"];
+            totals: components["schemas"]["TotalsAnswer"];
+        };
+        /**
+         * FollowRowAnswer
+         * @description An own order. `message` is our sentence with its figures, or the broker's own words.
+         */
+        FollowRowAnswer: {
+            /**
+             * Accepted At
+             * Format: date-time
+             */
+            accepted_at: string;
+            /** Acknowledged At */
+            acknowledged_at: string | null;
+            /** Action */
+            action: string;
+            /** Average Price */
+            average_price: string | null;
+            /** Broker Event At */
+            broker_event_at: string | null;
+            /** Environment */
+            environment: string;
+            /** Filled At */
+            filled_at: string | null;
+            /** Filled Quantity */
+            filled_quantity: number;
+            /** Instrument */
+            instrument: string;
+            /** Limit Price */
+            limit_price: string | null;
+            /** Master Price */
+            master_price: string | null;
+            /** Message */
+            message: string;
+            /** Order Id */
+            order_id: string;
+            /** Order Type */
+            order_type: string;
+            /**
+             * Planned At
+             * Format: date-time
+             */
+            planned_at: string;
+            /** Product */
+            product: string;
+            /** Published At */
+            published_at: string | null;
+            /** Quantity */
+            quantity: number;
+            /** Reason */
+            reason: string | null;
+            /** Sent At */
+            sent_at: string | null;
+            /** Sentence */
+            sentence: string;
+            /** Seq */
+            seq: number | null;
+            /** Side */
+            side: string;
+            /** Signal Id */
+            signal_id: string;
+            /** Slippage Bp */
+            slippage_bp: string | null;
+            /** State */
+            state: string;
+            /** Trigger Price */
+            trigger_price: string | null;
         };
         /** FollowsAnswer */
         FollowsAnswer: {
@@ -366,6 +581,143 @@ export interface components {
         HTTPValidationError: {
             /** Detail */
             detail?: components["schemas"]["ValidationError"][];
+        };
+        /** LatencyAnswer */
+        LatencyAnswer: {
+            /** Orders */
+            orders: number;
+            /** P50 Ms */
+            p50_ms: number;
+            /** P90 Ms */
+            p90_ms: number;
+            /** P99 Ms */
+            p99_ms: number;
+            /** Stage */
+            stage: string;
+        };
+        /**
+         * LimitsAnswer
+         * @description Null and empty are no limit. Money is in rupees, times are Indian.
+         */
+        LimitsAnswer: {
+            /**
+             * After Market Allowed
+             * @default false
+             */
+            after_market_allowed: boolean;
+            /**
+             * Instruments Allowed
+             * @default []
+             */
+            instruments_allowed: string[];
+            /**
+             * Instruments Denied
+             * @default []
+             */
+            instruments_denied: string[];
+            /** Loss Per Day Max */
+            loss_per_day_max?: string | null;
+            /** Open Positions Max */
+            open_positions_max?: number | null;
+            /** Order Quantity Max */
+            order_quantity_max?: number | null;
+            /** Order Value Max */
+            order_value_max?: string | null;
+            /** Orders Per Day Max */
+            orders_per_day_max?: number | null;
+            /** Price Distance Bps Max */
+            price_distance_bps_max?: number | null;
+            /**
+             * Products Allowed
+             * @default []
+             */
+            products_allowed: components["schemas"]["Product"][];
+            /**
+             * Segments Allowed
+             * @default []
+             */
+            segments_allowed: components["schemas"]["Segment"][];
+            /**
+             * Segments Denied
+             * @default []
+             */
+            segments_denied: components["schemas"]["Segment"][];
+            /**
+             * Short Allowed
+             * @default false
+             */
+            short_allowed: boolean;
+            /** Trading From Ist */
+            trading_from_ist?: string | null;
+            /** Trading Until Ist */
+            trading_until_ist?: string | null;
+        };
+        /**
+         * LimitsBody
+         * @description What may be copied at most. What is left out is not limited; exits and cancels never are.
+         *
+         *     Money is in rupees, times are Indian. Shorts and after-market orders must be allowed here.
+         */
+        LimitsBody: {
+            /**
+             * After Market Allowed
+             * @default false
+             */
+            after_market_allowed: boolean;
+            /**
+             * Instruments Allowed
+             * @default []
+             * @example [
+             *       "NSE:SBIN",
+             *       "NFO:NIFTY"
+             *     ]
+             */
+            instruments_allowed: string[];
+            /**
+             * Instruments Denied
+             * @default []
+             * @example [
+             *       "NSE:SBIN",
+             *       "NFO:NIFTY"
+             *     ]
+             */
+            instruments_denied: string[];
+            /** Loss Per Day Max */
+            loss_per_day_max?: string | null;
+            /** Open Positions Max */
+            open_positions_max?: number | null;
+            /** Order Quantity Max */
+            order_quantity_max?: number | null;
+            /** Order Value Max */
+            order_value_max?: string | null;
+            /** Orders Per Day Max */
+            orders_per_day_max?: number | null;
+            /** Price Distance Bps Max */
+            price_distance_bps_max?: number | null;
+            /**
+             * Products Allowed
+             * @default []
+             */
+            products_allowed: components["schemas"]["Product"][];
+            /**
+             * Segments Allowed
+             * @default []
+             */
+            segments_allowed: components["schemas"]["Segment"][];
+            /**
+             * Segments Denied
+             * @default []
+             */
+            segments_denied: components["schemas"]["Segment"][];
+            /**
+             * Short Allowed
+             * @default false
+             */
+            short_allowed: boolean;
+            /** Trading From Ist */
+            trading_from_ist?: string | null;
+            /** Trading Until Ist */
+            trading_until_ist?: string | null;
         };
         /**
          * MappingBody
@@ -403,6 +755,47 @@ export interface components {
             validity?: components["schemas"]["SourceBody"] | null;
         };
         /**
+         * MasterRowAnswer
+         * @description A follower's order as its master sees it: whose it is stays with the follower.
+         */
+        MasterRowAnswer: {
+            /** Account */
+            account: string;
+            /** Acknowledged At */
+            acknowledged_at: string | null;
+            /** Average Price */
+            average_price: string | null;
+            /** Broker */
+            broker: string;
+            /** Environment */
+            environment: string;
+            /** Filled At */
+            filled_at: string | null;
+            /** Filled Quantity */
+            filled_quantity: number;
+            /** Order Id */
+            order_id: string;
+            /**
+             * Planned At
+             * Format: date-time
+             */
+            planned_at: string;
+            /** Quantity */
+            quantity: number;
+            /** Reason */
+            reason: string | null;
+            /** Sent At */
+            sent_at: string | null;
+            /** Sentence */
+            sentence: string;
+            /** Side */
+            side: string;
+            /** Slippage Bp */
+            slippage_bp: string | null;
+            /** State */
+            state: string;
+        };
+        /**
          * OrderType
          * @enum {string}
          */
@@ -437,6 +830,12 @@ export interface components {
             signing_key: string | null;
             webhook: components["schemas"]["WebhookAnswer"];
         };
+        /**
+         * Segment
+         * @description What followers tell apart; futures and options are those on shares and indices.
+         * @enum {string}
+         */
+        Segment: "EQUITY" | "FUTURES" | "OPTIONS" | "CURRENCY" | "COMMODITY";
         /**
          * Side
          * @enum {string}
@@ -498,6 +897,31 @@ export interface components {
             validity?: components["schemas"]["Validity"] | null;
         };
         /**
+         * SignalReportAnswer
+         * @description One signal at all its followers. `cursor` is the `after` of the next page of orders.
+         */
+        SignalReportAnswer: {
+            /** Cursor */
+            cursor: string | null;
+            /** Latencies */
+            latencies: components["schemas"]["LatencyAnswer"][];
+            /** Orders */
+            orders: components["schemas"]["MasterRowAnswer"][];
+            signal: components["schemas"]["SignalAnswer"];
+            slippage: components["schemas"]["SlippageAnswer"];
+            totals: components["schemas"]["TotalsAnswer"];
+        };
+        /**
+         * SignalReportsAnswer
+         * @description Newest first. `cursor` is the `before` of the next page, null on the last one.
+         */
+        SignalReportsAnswer: {
+            /** Cursor */
+            cursor: string | null;
+            /** Signals */
+            signals: components["schemas"]["SignalTotalsAnswer"][];
+        };
+        /**
          * SignalsAnswer
          * @description Newest first. `cursor` is the `before` of the next page, null on the last one.
          */
@@ -507,11 +931,17 @@ export interface components {
             /** Signals */
             signals: components["schemas"]["SignalAnswer"][];
         };
+        /** SignalTotalsAnswer */
+        SignalTotalsAnswer: {
+            signal: components["schemas"]["SignalAnswer"];
+            totals: components["schemas"]["TotalsAnswer"];
+        };
         /** SizingAnswer */
         SizingAnswer: {
             mode: components["schemas"]["SizingMode"];
             /** Value */
             value: string;
+            when_small: components["schemas"]["WhenSmall"];
         };
         /**
          * SizingBody
@@ -524,12 +954,32 @@ export interface components {
              * @example 812.50
              */
             value: string;
+            /** @default SKIP */
+            when_small: components["schemas"]["WhenSmall"];
         };
         /**
          * SizingMode
          * @enum {string}
          */
         SizingMode: "MULTIPLIER" | "FIXED_QUANTITY" | "FIXED_VALUE" | "FUNDS_SHARE" | "EQUITY_PROPORTIONAL";
+        /**
+         * SlippageAnswer
+         * @description Basis points against the master's price, positive is worse; null without such fills.
+         */
+        SlippageAnswer: {
+            /** Mean Bp */
+            mean_bp: string | null;
+            /** Orders */
+            orders: number;
+            /** P50 Bp */
+            p50_bp: string | null;
+            /** P90 Bp */
+            p90_bp: string | null;
+            /** P99 Bp */
+            p99_bp: string | null;
+            /** Worst Bp */
+            worst_bp: string | null;
+        };
         /**
          * SourceBody
          * @description Where a value comes from: a field of the alert, or always the same.
@@ -611,6 +1061,46 @@ export interface components {
             /** Trigger Price */
             trigger_price?: string | null;
         };
+        /**
+         * TotalsAnswer
+         * @description Orders, not followers. Every planned order is in exactly one count from `filled` on.
+         *
+         *     `waiting` is not sent yet, `working` is at its broker, `in_doubt` was sent and not answered.
+         */
+        TotalsAnswer: {
+            /** Acknowledged */
+            acknowledged: number;
+            /** Attention */
+            attention: number;
+            /** Cancelled */
+            cancelled: number;
+            /** Copied Quantity */
+            copied_quantity: number;
+            /** Filled */
+            filled: number;
+            /** In Doubt */
+            in_doubt: number;
+            /** Lapsed */
+            lapsed: number;
+            /** Not Placed */
+            not_placed: number;
+            /** Planned */
+            planned: number;
+            /** Rejected */
+            rejected: number;
+            /** Sent */
+            sent: number;
+            /** Skipped */
+            skipped: number;
+            /** Skipped By Reason */
+            skipped_by_reason: {
+                [key: string]: number;
+            };
+            /** Waiting */
+            waiting: number;
+            /** Working */
+            working: number;
+        };
         /** ValidationError */
         ValidationError: {
             /** Context */
@@ -686,6 +1176,12 @@ export interface components {
             /** Webhooks */
             webhooks: components["schemas"]["WebhookAnswer"][];
         };
+        /**
+         * WhenSmall
+         * @description What becomes of a share that is less than one lot.
+         * @enum {string}
+         */
+        WhenSmall: "SKIP" | "ONE_LOT";
     };
     responses: never;
     parameters: never;
@@ -844,6 +1340,178 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["FollowAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    follow_report_reports_follows__follow_id__get: {
+        parameters: {
+            query?: {
+                /** @description The cursor of the page before. */
+                before?: string | null;
+                /** @description Orders planned within that many days. */
+                days?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                follow_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The report; with `Accept: text/csv` all its orders instead */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FollowReportAnswer"];
+                    "text/csv": string;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    follow_report_as_csv_reports_follows__follow_id__csv_get: {
+        parameters: {
+            query?: {
+                /** @description Orders planned within that many days. */
+                days?: number;
+            };
+            header?: never;
+            path: {
+                follow_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All orders of the report */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    recent_signals_reports_signals_get: {
+        parameters: {
+            query?: {
+                /** @description The cursor of the page before. */
+                before?: number | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignalReportsAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    signal_report_reports_signals__signal_id__get: {
+        parameters: {
+            query?: {
+                /** @description The cursor of the page before. */
+                after?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                signal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The report; with `Accept: text/csv` all its orders instead */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignalReportAnswer"];
+                    "text/csv": string;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    signal_report_as_csv_reports_signals__signal_id__csv_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                signal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All orders of the report */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
                 };
             };
             /** @description Validation Error */

@@ -1,0 +1,242 @@
+"""The JSON of the copy reports: money as decimal strings, durations in milliseconds."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from pydantic import BaseModel
+
+from libs.trading.signals import Signal
+from services.signal.answers import SignalAnswer, signal_answer
+from services.signal.report_records import CopiedOrder, Figures, Latency, Slippage, Totals
+from services.signal.report_sentences import general_sentence, own_sentence
+
+_SHORT = 6
+
+
+class TotalsAnswer(BaseModel):
+    """Orders, not followers. Every planned order is in exactly one count from `filled` on.
+
+    `waiting` is not sent yet, `working` is at its broker, `in_doubt` was sent and not answered.
+    """
+
+    planned: int
+    sent: int
+    acknowledged: int
+    copied_quantity: int
+    filled: int
+    rejected: int
+    cancelled: int
+    lapsed: int
+    not_placed: int
+    attention: int
+    working: int
+    waiting: int
+    in_doubt: int
+    skipped: int
+    skipped_by_reason: dict[str, int]
+
+
+class LatencyAnswer(BaseModel):
+    stage: str
+    orders: int
+    p50_ms: float
+    p90_ms: float
+    p99_ms: float
+
+
+class SlippageAnswer(BaseModel):
+    """Basis points against the master's price, positive is worse; null without such fills."""
+
+    orders: int
+    mean_bp: Decimal | None
+    p50_bp: Decimal | None
+    p90_bp: Decimal | None
+    p99_bp: Decimal | None
+    worst_bp: Decimal | None
+
+
+class MasterRowAnswer(BaseModel):
+    """A follower's order as its master sees it: whose it is stays with the follower."""
+
+    order_id: str
+    account: str
+    broker: str
+    environment: str
+    side: str
+    quantity: int
+    state: str
+    reason: str | None
+    sentence: str
+    filled_quantity: int
+    average_price: Decimal | None
+    slippage_bp: Decimal | None
+    planned_at: datetime
+    sent_at: datetime | None
+    acknowledged_at: datetime | None
+    filled_at: datetime | None
+
+
+class FollowRowAnswer(BaseModel):
+    """An own order. `message` is our sentence with its figures, or the broker's own words."""
+
+    order_id: str
+    signal_id: str
+    seq: int | None
+    environment: str
+    action: str
+    instrument: str
+    side: str
+    product: str
+    order_type: str
+    quantity: int
+    limit_price: Decimal | None
+    trigger_price: Decimal | None
+    state: str
+    reason: str | None
+    sentence: str
+    message: str
+    filled_quantity: int
+    average_price: Decimal | None
+    master_price: Decimal | None
+    slippage_bp: Decimal | None
+    broker_event_at: datetime | None
+    accepted_at: datetime
+    published_at: datetime | None
+    planned_at: datetime
+    sent_at: datetime | None
+    acknowledged_at: datetime | None
+    filled_at: datetime | None
+
+
+class SignalReportAnswer(BaseModel):
+    """One signal at all its followers. `cursor` is the `after` of the next page of orders."""
+
+    signal: SignalAnswer
+    totals: TotalsAnswer
+    latencies: list[LatencyAnswer]
+    slippage: SlippageAnswer
+    orders: list[MasterRowAnswer]
+    cursor: str | None
+
+
+class FollowReportAnswer(BaseModel):
+    """One follow, newest order first. `cursor` is the `before` of the next page of orders."""
+
+    follow_id: str
+    days: int
+    totals: TotalsAnswer
+    latencies: list[LatencyAnswer]
+    slippage: SlippageAnswer
+    orders: list[FollowRowAnswer]
+    cursor: str | None
+
+
+class SignalTotalsAnswer(BaseModel):
+    signal: SignalAnswer
+    totals: TotalsAnswer
+
+
+class SignalReportsAnswer(BaseModel):
+    """Newest first. `cursor` is the `before` of the next page, null on the last one."""
+
+    signals: list[SignalTotalsAnswer]
+    cursor: str | None
+
+
+def signal_report_answer(
+    signal: Signal, figures: Figures, orders: list[CopiedOrder], *, limit: int
+) -> SignalReportAnswer:
+    return SignalReportAnswer(
+        signal=signal_answer(signal),
+        totals=totals_answer(figures.totals),
+        latencies=_latencies(figures.latencies),
+        slippage=_slippage(figures.slippage),
+        orders=[master_row(order) for order in orders],
+        cursor=orders[-1].order_id if len(orders) == limit else None,
+    )
+
+
+def follow_report_answer(
+    follow_id: str, days: int, figures: Figures, orders: list[CopiedOrder], *, limit: int
+) -> FollowReportAnswer:
+    return FollowReportAnswer(
+        follow_id=follow_id,
+        days=days,
+        totals=totals_answer(figures.totals),
+        latencies=_latencies(figures.latencies),
+        slippage=_slippage(figures.slippage),
+        orders=[follow_row(order) for order in orders],
+        cursor=orders[-1].order_id if len(orders) == limit else None,
+    )
+
+
+def totals_answer(totals: Totals) -> TotalsAnswer:
+    return TotalsAnswer.model_validate(totals, from_attributes=True)
+
+
+def master_row(order: CopiedOrder) -> MasterRowAnswer:
+    return MasterRowAnswer(
+        order_id=order.order_id,
+        account=f"…{order.account_id[-_SHORT:]}",
+        broker=order.broker,
+        environment=order.environment,
+        side=order.side,
+        quantity=order.quantity,
+        state=order.state,
+        reason=order.reason,
+        sentence=general_sentence(order.state, order.reason),
+        filled_quantity=order.filled_quantity,
+        average_price=order.average_price,
+        slippage_bp=order.slippage_bp,
+        planned_at=order.planned_at,
+        sent_at=order.sent_at,
+        acknowledged_at=order.acknowledged_at,
+        filled_at=order.filled_at,
+    )
+
+
+def follow_row(order: CopiedOrder) -> FollowRowAnswer:
+    return FollowRowAnswer(
+        order_id=order.order_id,
+        signal_id=order.signal_id,
+        seq=order.seq,
+        environment=order.environment,
+        action=order.action,
+        instrument=order.instrument,
+        side=order.side,
+        product=order.product,
+        order_type=order.order_type,
+        quantity=order.quantity,
+        limit_price=order.limit_price,
+        trigger_price=order.trigger_price,
+        state=order.state,
+        reason=order.reason,
+        sentence=own_sentence(order.state, order.reason, order.message),
+        message=order.message,
+        filled_quantity=order.filled_quantity,
+        average_price=order.average_price,
+        master_price=order.master_price,
+        slippage_bp=order.slippage_bp,
+        broker_event_at=order.broker_event_at,
+        accepted_at=order.accepted_at,
+        published_at=order.published_at,
+        planned_at=order.planned_at,
+        sent_at=order.sent_at,
+        acknowledged_at=order.acknowledged_at,
+        filled_at=order.filled_at,
+    )
+
+
+def _latencies(latencies: list[Latency]) -> list[LatencyAnswer]:
+    return [LatencyAnswer.model_validate(latency, from_attributes=True) for latency in latencies]
+
+
+def _slippage(slippage: Slippage) -> SlippageAnswer:
+    return SlippageAnswer(
+        orders=slippage.orders,
+        mean_bp=slippage.mean,
+        p50_bp=slippage.p50,
+        p90_bp=slippage.p90,
+        p99_bp=slippage.p99,
+        worst_bp=slippage.worst,
+    )

@@ -1,0 +1,191 @@
+"""SQL that reads the copy reports: totals, latency by stage, slippage, orders page by page.
+
+Percentiles are the database's (`percentile_cont`). Stamps come from three clocks: the master's
+broker's, this service's (published) and the database's (everything else).
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+import asyncpg
+
+from services.signal.report_records import CopiedOrder, Figures, Latency, Slippage, Totals
+
+_WAIT_S = 2
+
+# A later MODIFY sets the price that its master asks for; an order filled before it is not judged
+# by it.
+_ORDERS = """
+select o.*, s.seq, s.broker_event_at, s.published_at, asked.limit_price as master_price,
+    (o.average_price - asked.limit_price) / asked.limit_price * 10000
+        * case o.side when 'BUY' then 1 else -1 end as bp
+from signal.report_orders o
+left join signal.report_signals s using (signal_id)
+left join lateral (
+    select m.limit_price from signal.report_signals m
+    where m.signal_id = o.signal_id or (m.parent_signal_id = o.signal_id
+        and m.order_type is not null and m.accepted_at <= coalesce(o.filled_at, 'infinity'))
+    order by m.seq desc limit 1
+) asked on asked.limit_price > 0
+"""
+_OF_SIGNAL = f"with orders as ({_ORDERS} where o.signal_id = $1)"
+_OF_FOLLOW = f"""with orders as ({_ORDERS}
+    where o.follow_id = $1 and o.planned_at > clock_timestamp() - make_interval(days => $2))"""
+
+_COUNTS = """
+    count(*) as planned,
+    count(sent_at) as sent,
+    count(acknowledged_at) as acknowledged,
+    coalesce(sum(filled_quantity), 0)::bigint as copied_quantity,
+    count(*) filter (where state = 'FILLED') as filled,
+    count(*) filter (where state = 'REJECTED') as rejected,
+    count(*) filter (where state = 'CANCELLED') as cancelled,
+    count(*) filter (where state = 'LAPSED') as lapsed,
+    count(*) filter (where state = 'NOT_PLACED') as not_placed,
+    count(*) filter (where state = 'NEEDS_ATTENTION') as attention,
+    count(*) filter (where state in ('ACKED', 'OPEN', 'PARTIAL')) as working,
+    count(*) filter (where state in ('PLANNED', 'HELD', 'AWAITING_USER')) as waiting,
+    count(*) filter (where state in ('SENDING', 'UNKNOWN')) as in_doubt,
+    count(*) filter (where state = 'SKIPPED') as skipped
+"""
+_TOTALS = f"{{orders}} select {_COUNTS} from orders"  # noqa: S608  # constants
+_REASONS = """{orders}
+select coalesce(reason, '') as reason, count(*) as orders from orders where state = 'SKIPPED'
+group by 1 order by 2 desc, 1
+"""
+# In the order in which an order passes them; the last two are the whole way.
+_STAGES = {
+    "master_to_accepted": ("broker_event_at", "accepted_at"),
+    "accepted_to_published": ("accepted_at", "published_at"),
+    "published_to_planned": ("published_at", "planned_at"),
+    "planned_to_sent": ("planned_at", "sent_at"),
+    "sent_to_acknowledged": ("sent_at", "acknowledged_at"),
+    "acknowledged_to_filled": ("acknowledged_at", "filled_at"),
+    "accepted_to_acknowledged": ("accepted_at", "acknowledged_at"),
+    "accepted_to_filled": ("accepted_at", "filled_at"),
+}
+_SPANS = ", ".join(
+    f"({place}, '{stage}', extract(epoch from {until} - {since})::float8 * 1000)"
+    for place, (stage, (since, until)) in enumerate(_STAGES.items())
+)
+_PERCENTILES = "percentile_cont(array[0.5, 0.9, 0.99]) within group (order by {}) as percentiles"
+_LATENCIES = f"""{{orders}}
+select stage, count(*) as orders, {_PERCENTILES.format("ms")}
+from orders cross join lateral (values {_SPANS}) as spans (place, stage, ms)
+where ms is not null group by place, stage order by place
+"""  # noqa: S608  # constants
+_SLIPPAGE = f"""{{orders}}
+select count(*) as orders, round(sum(bp * filled_quantity) / sum(filled_quantity), 2) as mean,
+    round(max(bp), 2) as worst, {_PERCENTILES.format("bp::float8")}
+from orders where bp is not null and filled_quantity > 0
+"""  # noqa: S608  # constants
+_COLUMNS = """order_id, signal_id, seq, account_id, broker, environment, action, instrument, side,
+    product, order_type, quantity, limit_price, trigger_price, state, reason, message,
+    filled_quantity, average_price, master_price,
+    round(bp, 2) as slippage_bp, broker_event_at, accepted_at, published_at, planned_at, sent_at,
+    acknowledged_at, filled_at"""
+
+
+# Which orders make a page is decided before anything is looked up for them.
+_PAGE_OF_SIGNAL = f"""
+with orders as ({_ORDERS}
+    where o.signal_id = $1 and ($2::uuid is null or o.order_id > $2)
+    order by o.order_id limit $3)
+select {_COLUMNS} from orders order by order_id
+"""  # noqa: S608  # constants
+_PAGE_OF_FOLLOW = f"""
+with orders as ({_ORDERS}
+    where o.follow_id = $1 and o.planned_at > clock_timestamp() - make_interval(days => $2)
+        and ($3::uuid is null or o.order_id < $3)
+    order by o.order_id desc limit $4)
+select {_COLUMNS} from orders order by order_id desc
+"""  # noqa: S608  # constants
+_TOTALS_OF_SIGNALS = f"""
+select signal_id, {_COUNTS} from signal.report_orders
+where signal_id = any($1::uuid[]) group by signal_id
+"""  # noqa: S608  # constants
+_REASONS_OF_SIGNALS = """
+select signal_id, coalesce(reason, '') as reason, count(*) as orders from signal.report_orders
+where signal_id = any($1::uuid[]) and state = 'SKIPPED' group by 1, 2 order by 3 desc, 2
+"""
+
+
+class ReportQueries:
+    """Reads on a pool of its own: a long report keeps no signal waiting."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def figures_of_signal(self, signal_id: str) -> Figures:
+        return await self._figures(_OF_SIGNAL, signal_id)
+
+    async def figures_of_follow(self, follow_id: str, *, days: int) -> Figures:
+        return await self._figures(_OF_FOLLOW, follow_id, days)
+
+    async def orders_of_signal(
+        self, signal_id: str, *, after: str | None, limit: int
+    ) -> list[CopiedOrder]:
+        """Read in the order of their ids."""
+        rows = await self._rows(_PAGE_OF_SIGNAL, signal_id, after, limit)
+        return [CopiedOrder(**row) for row in rows]
+
+    async def orders_of_follow(
+        self, follow_id: str, *, days: int, before: str | None, limit: int
+    ) -> list[CopiedOrder]:
+        """Read newest first."""
+        rows = await self._rows(_PAGE_OF_FOLLOW, follow_id, days, before, limit)
+        return [CopiedOrder(**row) for row in rows]
+
+    async def totals_of_signals(self, signal_ids: Sequence[str]) -> dict[str, Totals]:
+        """Count per signal; one without any order is left out."""
+        async with (
+            self._pool.acquire(timeout=_WAIT_S) as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            counted = await connection.fetch(_TOTALS_OF_SIGNALS, signal_ids)
+            skipped = await connection.fetch(_REASONS_OF_SIGNALS, signal_ids)
+        reasons: dict[str, dict[str, int]] = {}
+        for row in skipped:
+            reasons.setdefault(row["signal_id"], {})[row["reason"]] = row["orders"]
+        return {
+            row["signal_id"]: _totals(row, reasons.get(row["signal_id"], {})) for row in counted
+        }
+
+    async def _figures(self, orders: str, *arguments: object) -> Figures:
+        async with (
+            self._pool.acquire(timeout=_WAIT_S) as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            [totals] = await connection.fetch(_TOTALS.format(orders=orders), *arguments)
+            reasons = await connection.fetch(_REASONS.format(orders=orders), *arguments)
+            spans = await connection.fetch(_LATENCIES.format(orders=orders), *arguments)
+            [slippage] = await connection.fetch(_SLIPPAGE.format(orders=orders), *arguments)
+        return Figures(
+            totals=_totals(totals, {row["reason"]: row["orders"] for row in reasons}),
+            latencies=[_latency(row) for row in spans],
+            slippage=_slippage(slippage),
+        )
+
+    async def _rows(self, query: str, *arguments: object) -> list[asyncpg.Record]:
+        async with self._pool.acquire(timeout=_WAIT_S) as connection:
+            rows: list[asyncpg.Record] = await connection.fetch(query, *arguments)
+            return rows
+
+
+def _totals(row: asyncpg.Record, reasons: dict[str, int]) -> Totals:
+    counts = {name: row[name] for name in row.keys() if name != "signal_id"}  # noqa: SIM118  # A record's values are what it iterates over.
+    return Totals(**counts, skipped_by_reason=reasons)
+
+
+def _latency(row: asyncpg.Record) -> Latency:
+    p50, p90, p99 = (round(ms, 3) for ms in row["percentiles"])
+    return Latency(stage=row["stage"], orders=row["orders"], p50_ms=p50, p90_ms=p90, p99_ms=p99)
+
+
+def _slippage(row: asyncpg.Record) -> Slippage:
+    if not row["orders"]:
+        return Slippage(orders=0)
+    p50, p90, p99 = (round(Decimal(bp), 2) for bp in row["percentiles"])
+    return Slippage(
+        orders=row["orders"], mean=row["mean"], p50=p50, p90=p90, p99=p99, worst=row["worst"]
+    )

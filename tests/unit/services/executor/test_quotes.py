@@ -54,10 +54,12 @@ class MarketThatCounts:
     prices: Mapping[str, Quote] = field(default_factory=lambda: {"NSE:SBIN": SBIN})
     gate: asyncio.Event | None = None
     asked: list[tuple[str, Sequence[str]]] = field(default_factory=list)
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
     warmed: int = 0
 
     async def quotes(self, session: BrokerSession, instruments: Sequence[str]) -> dict[str, Quote]:
         self.asked.append((session.account_id, instruments))
+        self.reached.set()
         if self.gate is not None:
             await self.gate.wait()
         if self.errors:
@@ -133,8 +135,7 @@ async def test_price_counts_from_the_question_not_from_the_answer() -> None:
     market, hands = MarketThatCounts(gate=asyncio.Event()), Hands()
     quotes = quotes_of(market, hands=hands)
     first = asyncio.create_task(quotes.of("NSE:SBIN", PAPER))
-    while not market.asked:
-        await asyncio.sleep(0)
+    await market.reached.wait()
     hands.at += 10
     assert market.gate is not None
     market.gate.set()

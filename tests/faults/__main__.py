@@ -28,6 +28,7 @@ from tests.faults import (
     ledger_rows,
     load_rows,
     signal_rows,
+    webhook_rows,
 )
 from tests.faults.canaries import canaries_of
 from tests.faults.judge import judge
@@ -48,6 +49,7 @@ THEMES = (
     ledger_rows,
     feed_rows,
     load_rows,
+    webhook_rows,
 )
 _WIDTH = 180
 _FOLLOWERS = 62

@@ -68,7 +68,7 @@ def a_follow(**changes: Any) -> Follow:
 
 def every_limit(**changes: Any) -> Limits:
     limits = Limits(
-        order_value_max=Decimal("50000.50"),
+        order_value_max=Decimal("50000.5"),
         order_quantity_max=100,
         open_positions_max=3,
         orders_per_day_max=20,

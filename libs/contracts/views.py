@@ -3,8 +3,9 @@
 from decimal import Decimal
 from typing import Any, Protocol
 
+from libs.contracts.limits_json import limits_of
 from libs.trading.accounts import Account, AccountKind, Environment, Regime, SessionState
-from libs.trading.follows import Follow, Sizing, SizingMode
+from libs.trading.follows import Follow, Sizing, SizingMode, WhenSmall
 
 
 class Row(Protocol):
@@ -42,7 +43,12 @@ def follow_of(row: Row) -> Follow:
         user_id=row["user_id"],
         account_id=row["account_id"],
         broker=row["broker"],
-        sizing=Sizing(mode=SizingMode(row["sizing_mode"]), value=Decimal(row["sizing_value"])),
+        sizing=Sizing(
+            mode=SizingMode(row["sizing_mode"]),
+            value=Decimal(row["sizing_value"]),
+            when_small=WhenSmall(row["sizing_when_small"]),
+        ),
+        limits=limits_of(row["limits"]),
         from_seq=row["from_seq"],
         until_seq=row["until_seq"],
         paused=row["paused"],

@@ -6,6 +6,7 @@ A refusal carries figures; `sentence` puts them into words. Without them the pla
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from string import Formatter
 from typing import NamedTuple
 
@@ -152,6 +153,7 @@ def indian(number: str) -> str:
     return sign + ",".join([*reversed(pairs), tail]) + dot + rest
 
 
+@lru_cache(maxsize=4096)
 def rupees(amount: str) -> str:
     """Write money with its sign, two decimals, and more only where there are more."""
     whole, _, decimals = f"{Decimal(amount):f}".partition(".")

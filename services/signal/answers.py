@@ -6,7 +6,10 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from libs.trading.follows import Sizing, SizingMode
+from libs.contracts.limits_json import limits_json
+from libs.trading.follows import Sizing, SizingMode, WhenSmall
+from libs.trading.instruments import Segment
+from libs.trading.limits import Limits
 from libs.trading.orders import OrderTerms, OrderType, Product, Side, Validity
 from libs.trading.signals import Signal, SignalAction
 from services.signal.records import StoredFollow, Strategy
@@ -67,10 +70,35 @@ class StrategiesAnswer(BaseModel):
 class SizingAnswer(BaseModel):
     mode: SizingMode
     value: Decimal
+    when_small: WhenSmall
+
+
+class LimitsAnswer(BaseModel):
+    """Null and empty are no limit. Money is in rupees, times are Indian."""
+
+    order_value_max: Decimal | None = None
+    order_quantity_max: int | None = None
+    open_positions_max: int | None = None
+    orders_per_day_max: int | None = None
+    loss_per_day_max: Decimal | None = None
+    instruments_allowed: list[str] = []
+    instruments_denied: list[str] = []
+    segments_allowed: list[Segment] = []
+    segments_denied: list[Segment] = []
+    products_allowed: list[Product] = []
+    trading_from_ist: str | None = None
+    trading_until_ist: str | None = None
+    price_distance_bps_max: int | None = None
+    short_allowed: bool = False
+    after_market_allowed: bool = False
 
 
 class FollowAnswer(BaseModel):
-    """It covers the master's signals with from_seq < seq <= until_seq (null while it runs)."""
+    """It covers the master's signals with from_seq < seq <= until_seq (null while it runs).
+
+    `copies_earlier_positions` is always false: what the master held when the follow began is
+    not copied, and the master's exits of it are not either.
+    """
 
     follow_id: str
     strategy_id: str
@@ -78,6 +106,8 @@ class FollowAnswer(BaseModel):
     account_id: str
     broker: str
     sizing: SizingAnswer
+    limits: LimitsAnswer
+    copies_earlier_positions: Literal[False] = False
     state: Literal["RUNNING", "PAUSED", "ENDED"]
     paused: bool
     from_seq: int
@@ -138,6 +168,7 @@ def follow_answer(stored: StoredFollow) -> FollowAnswer:
         account_id=follow.account_id,
         broker=follow.broker,
         sizing=_sizing_answer(follow.sizing),
+        limits=_limits_answer(follow.limits),
         state=_state(stored),
         paused=follow.paused,
         from_seq=follow.from_seq,
@@ -164,4 +195,8 @@ def _terms_answer(terms: OrderTerms) -> TermsAnswer:
 
 
 def _sizing_answer(sizing: Sizing) -> SizingAnswer:
-    return SizingAnswer(mode=sizing.mode, value=sizing.value)
+    return SizingAnswer(mode=sizing.mode, value=sizing.value, when_small=sizing.when_small)
+
+
+def _limits_answer(limits: Limits) -> LimitsAnswer:
+    return LimitsAnswer.model_validate(limits_json(limits))

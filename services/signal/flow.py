@@ -14,6 +14,7 @@ from libs.runtime.crashpoints import Crashpoint, crashpoint
 from libs.runtime.outbox import OutboxMessage
 from libs.trading.accounts import Account
 from libs.trading.follows import Follow, Sizing
+from libs.trading.limits import NO_LIMITS, Limits
 from libs.trading.signals import Signal, SignalAction
 from services.signal import refusals
 from services.signal.following import begun, changed, check_account, ended
@@ -110,7 +111,13 @@ class SignalFlow:
         return signal
 
     async def follow(
-        self, user_id: str, *, strategy_id: str, account_id: str, sizing: Sizing
+        self,
+        user_id: str,
+        *,
+        strategy_id: str,
+        account_id: str,
+        sizing: Sizing,
+        limits: Limits = NO_LIMITS,
     ) -> StoredFollow:
         """Begin a follow: it covers what the master emits after this moment."""
         check_sizing(sizing)
@@ -132,6 +139,7 @@ class SignalFlow:
                 strategy=strategy,
                 account=account,
                 sizing=sizing,
+                limits=limits,
                 last_seq=counter.last_seq,
             )
             stored, outbox_ids = await counter.write_new_follow(
@@ -142,13 +150,21 @@ class SignalFlow:
         return stored
 
     async def change_follow(
-        self, user_id: str, follow_id: str, *, sizing: Sizing | None, paused: bool | None
+        self,
+        user_id: str,
+        follow_id: str,
+        *,
+        sizing: Sizing | None,
+        paused: bool | None,
+        limits: Limits | None = None,
     ) -> StoredFollow:
         """Take on new rules at once; nothing happens when they are the present ones."""
         if sizing:
             check_sizing(sizing)
         return await self._change(
-            user_id, follow_id, lambda follow, _: changed(follow, sizing=sizing, paused=paused)
+            user_id,
+            follow_id,
+            lambda follow, _: changed(follow, sizing=sizing, limits=limits, paused=paused),
         )
 
     async def end_follow(self, user_id: str, follow_id: str) -> StoredFollow:

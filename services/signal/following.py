@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from libs.trading.accounts import Account, AccountKind, SessionState
 from libs.trading.follows import Follow, Sizing
+from libs.trading.limits import NO_LIMITS, Limits
 from services.signal import refusals
 from services.signal.records import Strategy
 
@@ -27,8 +28,9 @@ def begun(
     account: Account,
     sizing: Sizing,
     last_seq: int,
+    limits: Limits = NO_LIMITS,
 ) -> Follow:
-    """Cover what the master emits from now on."""
+    """Cover what the master emits from now on. What the master holds already is not copied."""
     return Follow(
         follow_id=follow_id,
         strategy_id=strategy.strategy_id,
@@ -37,13 +39,19 @@ def begun(
         account_id=account.account_id,
         broker=account.broker,
         sizing=sizing,
+        limits=limits,
         from_seq=last_seq,
         version=1,
     )
 
 
-def changed(follow: Follow, *, sizing: Sizing | None, paused: bool | None) -> Follow:
-    """Take on new rules; the same follow, version and all, when nothing differs."""
+def changed(
+    follow: Follow, *, sizing: Sizing | None, paused: bool | None, limits: Limits | None = None
+) -> Follow:
+    """Take on new rules; the same follow, version and all, when nothing differs.
+
+    New limits stand in for all of the old ones.
+    """
     if follow.until_seq is not None:
         raise refusals.follow_ended()
     return _counted_on(
@@ -51,6 +59,7 @@ def changed(follow: Follow, *, sizing: Sizing | None, paused: bool | None) -> Fo
         replace(
             follow,
             sizing=follow.sizing if sizing is None else sizing,
+            limits=follow.limits if limits is None else limits,
             paused=follow.paused if paused is None else paused,
         ),
     )

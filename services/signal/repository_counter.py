@@ -6,6 +6,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from libs.contracts import views
+from libs.contracts.limits_json import limits_json
 from libs.runtime.outbox import OutboxMessage, enqueue
 from libs.trading.follows import Follow
 from libs.trading.signals import Signal
@@ -14,7 +15,7 @@ from services.signal.records import StoredFollow
 SCHEMA = "signal"
 FOLLOW = (
     "follow_id, strategy_id, master_id, user_id, account_id, broker, sizing_mode, sizing_value,"
-    " from_seq, until_seq, paused, version, created_at, changed_at"
+    " sizing_when_small, limits, from_seq, until_seq, paused, version, created_at, changed_at"
 )
 
 
@@ -94,8 +95,8 @@ class CounterBook:
             f"""
             insert into signal.follows (
                 follow_id, strategy_id, master_id, user_id, account_id, broker, sizing_mode,
-                sizing_value, from_seq, paused, version
-            ) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                sizing_value, sizing_when_small, limits, from_seq, paused, version
+            ) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
             returning {FOLLOW}
             """,  # noqa: S608  # constant
             follow.follow_id,
@@ -106,6 +107,8 @@ class CounterBook:
             follow.broker,
             follow.sizing.mode.value,
             follow.sizing.value,
+            follow.sizing.when_small.value,
+            limits_json(follow.limits),
             follow.from_seq,
             follow.paused,
             follow.version,
@@ -119,7 +122,8 @@ class CounterBook:
             self._connection,
             f"""
             update signal.follows set sizing_mode = $2, sizing_value = $3, until_seq = $4,
-                paused = $5, version = $6, changed_at = clock_timestamp()
+                paused = $5, version = $6, sizing_when_small = $7, limits = $8,
+                changed_at = clock_timestamp()
             where follow_id = $1
             returning {FOLLOW}
             """,  # noqa: S608  # constant
@@ -129,6 +133,8 @@ class CounterBook:
             follow.until_seq,
             follow.paused,
             follow.version,
+            follow.sizing.when_small.value,
+            limits_json(follow.limits),
         )
         return stored_follow(row), await enqueue(self._connection, SCHEMA, [message])
 

@@ -144,12 +144,17 @@ async def describe_strategy(
 
 @router.post("/follows", status_code=201, tags=["follows"])
 async def follow_strategy(body: FollowBody, follower: Follower, flow: Flow) -> FollowAnswer:
-    """Follow a strategy with an own, connected account, from the master's next signal on."""
+    """Follow a strategy with an own, connected account, from the master's next signal on.
+
+    Positions that the master holds already are not copied, nor are their exits: an exit closes
+    only what this follow opened.
+    """
     stored = await flow.follow(
         follower.user_id,
         strategy_id=str(body.strategy_id),
         account_id=str(body.account_id),
         sizing=body.sizing.sizing(),
+        limits=body.limits.limits(),
     )
     return follow_answer(stored)
 
@@ -177,11 +182,15 @@ async def own_follow(follow_id: UUID, follower: Follower, repository: Repository
 async def change_follow(
     follow_id: UUID, body: FollowChangeBody, follower: Follower, flow: Flow
 ) -> FollowAnswer:
-    """Change the sizing, pause entries or resume them. Exits keep flowing while paused."""
+    """Change the sizing, put other limits in place of all present ones, pause entries or resume.
+
+    Exits and cancels keep flowing while paused, and no limit holds them up.
+    """
     stored = await flow.change_follow(
         follower.user_id,
         str(follow_id),
         sizing=body.sizing.sizing() if body.sizing else None,
+        limits=body.limits.limits() if body.limits else None,
         paused=body.paused,
     )
     return follow_answer(stored)

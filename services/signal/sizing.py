@@ -1,4 +1,4 @@
-"""Which sizings a follower may choose. How they are applied is the executor's."""
+"""Which sizings a follower may choose. How they are applied is libs/trading/sizing.py."""
 
 from decimal import Decimal
 
@@ -8,6 +8,9 @@ from services.signal import refusals
 MULTIPLIER_MAX = 100
 MULTIPLIER_DECIMALS = 4
 FIXED_QUANTITY_MAX = 1_000_000
+FIXED_VALUE_MAX = 100_000_000
+FIXED_VALUE_DECIMALS = 2
+FUNDS_SHARE_MAX = 100
 
 
 def check_sizing(sizing: Sizing) -> None:
@@ -18,17 +21,31 @@ def check_sizing(sizing: Sizing) -> None:
 
 
 def _problem(sizing: Sizing) -> str | None:
-    if sizing.mode is SizingMode.FIXED_QUANTITY:
-        whole = sizing.value == sizing.value.to_integral_value()
-        if not whole or not 1 <= sizing.value <= FIXED_QUANTITY_MAX:
-            return f'must be a whole number from 1 to {FIXED_QUANTITY_MAX}, as "25"'
+    match sizing.mode:
+        case SizingMode.FIXED_QUANTITY:
+            whole = sizing.value == sizing.value.to_integral_value()
+            if not whole or not 1 <= sizing.value <= FIXED_QUANTITY_MAX:
+                return f'must be a whole number from 1 to {FIXED_QUANTITY_MAX}, as "25"'
+            return None
+        case SizingMode.FIXED_VALUE:
+            return _outside(
+                sizing.value, "rupees per order", FIXED_VALUE_MAX, FIXED_VALUE_DECIMALS, "25000"
+            )
+        case SizingMode.FUNDS_SHARE:
+            return _outside(
+                sizing.value, "percent of your funds", FUNDS_SHARE_MAX, MULTIPLIER_DECIMALS, "5"
+            )
+        case SizingMode.MULTIPLIER | SizingMode.EQUITY_PROPORTIONAL:
+            return _outside(sizing.value, "a factor", MULTIPLIER_MAX, MULTIPLIER_DECIMALS, "0.5")
+
+
+def _outside(value: Decimal, what: str, most: int, decimals: int, example: str) -> str | None:
+    if 0 < value <= most and _decimals(value) <= decimals:
         return None
-    if not 0 < sizing.value <= MULTIPLIER_MAX or _decimals(sizing.value) > MULTIPLIER_DECIMALS:
-        return (
-            f"must be above 0 and at most {MULTIPLIER_MAX}, "
-            f'with up to {MULTIPLIER_DECIMALS} decimals, as "0.5"'
-        )
-    return None
+    return (
+        f"must be {what}, above 0 and at most {most}, "
+        f'with up to {decimals} decimals, as "{example}"'
+    )
 
 
 def _decimals(value: Decimal) -> int:

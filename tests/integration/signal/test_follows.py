@@ -38,7 +38,11 @@ async def test_every_state_of_a_follow_is_heard_on_the_shard_of_its_account(
 
     assert (begun["from_seq"], begun["until_seq"], begun["state"]) == (1, None, "RUNNING")
     assert (ended["until_seq"], ended["state"], ended["version"]) == (1, "ENDED", 4)
-    assert ended["sizing"] == {"mode": "FIXED_QUANTITY", "value": "25"}
+    assert ended["sizing"] == {
+        "mode": "FIXED_QUANTITY",
+        "value": "25",
+        "when_small": "SKIP",
+    }
     assert {(item.key, item.partition) for item in heard} == {
         (begun["follow_id"], shard_of(account_id, kafka_topics))
     }

@@ -114,7 +114,7 @@ def test_what_is_taken_as_an_instrument_keeps_its_name(text: str) -> None:
 
 
 def test_a_change_must_say_something() -> None:
-    with pytest.raises(ValidationError, match="sizing, paused or both"):
+    with pytest.raises(ValidationError, match="sizing, new limits, paused"):
         FollowChangeBody.model_validate({})
 
 

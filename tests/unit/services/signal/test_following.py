@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from libs.runtime.problems import Problem
 from libs.trading.accounts import Account, AccountKind, SessionState
 from libs.trading.follows import Follow, Sizing, SizingMode
+from libs.trading.limits import NO_LIMITS
 from services.signal.following import begun, changed, check_account, ended
 from services.signal.records import Strategy
-from tests.factories import a_follow, an_account
+from tests.factories import a_follow, an_account, every_limit
 
 ACCOUNT = an_account()
 HALF = Sizing(mode=SizingMode.MULTIPLIER, value=Decimal("0.5"))
@@ -102,3 +103,12 @@ def test_leaving_and_returning_covers_no_signal_twice_and_none_between(steps: li
     covering = [seq for seq in range(1, last_seq + 1) for f in follows if f.covers(seq)]
 
     assert covering == sorted(wanted)
+
+
+def test_new_limits_stand_in_for_all_of_the_old_ones() -> None:
+    limited = changed(a_follow(), sizing=None, paused=None, limits=every_limit())
+    freed = changed(limited, sizing=None, paused=None, limits=NO_LIMITS)
+
+    assert (limited.limits, limited.version) == (every_limit(), 2)
+    assert (freed.limits, freed.version) == (NO_LIMITS, 3)
+    assert changed(freed, sizing=None, paused=None, limits=NO_LIMITS) is freed

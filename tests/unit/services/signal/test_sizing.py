@@ -29,9 +29,30 @@ def test_every_whole_quantity_within_bounds_is_taken(value: int) -> None:
     check_sizing(fixed(value))
 
 
+def money(value: str, mode: SizingMode = SizingMode.FIXED_VALUE) -> Sizing:
+    return Sizing(mode=mode, value=Decimal(value))
+
+
+@given(st.decimals(min_value="0.01", max_value=100_000_000, places=2))
+def test_every_value_of_rupees_within_bounds_is_taken(value: Decimal) -> None:
+    check_sizing(money(str(value)))
+
+
+@given(st.decimals(min_value="0.0001", max_value=100, places=4))
+def test_every_percentage_and_every_factor_within_bounds_is_taken(value: Decimal) -> None:
+    check_sizing(money(str(value), SizingMode.FUNDS_SHARE))
+    check_sizing(money(str(value), SizingMode.EQUITY_PROPORTIONAL))
+
+
 @pytest.mark.parametrize(
     "sizing",
     [
+        money("0"),
+        money("100000000.01"),
+        money("0.001"),
+        money("100.01", SizingMode.FUNDS_SHARE),
+        money("0", SizingMode.FUNDS_SHARE),
+        money("100.5", SizingMode.EQUITY_PROPORTIONAL),
         multiplier("0"),
         multiplier("100.0001"),
         multiplier("0.00001"),

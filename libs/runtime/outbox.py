@@ -42,6 +42,10 @@ class OutboxMessage:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+# A row that was committed just now: its id, and what it says.
+Fresh = tuple[int, OutboxMessage]
+
+
 class BusUnavailable(Exception):
     """The bus did not confirm in time. The messages may be there all the same: repeat later."""
 
@@ -133,18 +137,17 @@ class OutboxRelay:
             if not more:
                 await self._rest()
 
-    async def publish_now(self, ids: Sequence[int]) -> bool:
-        """Publish these rows at once. False when that failed: `run` covers them."""
+    async def publish_fresh(self, fresh: Sequence[Fresh]) -> bool:
+        """Publish what was committed just now, by id, from memory. False when that failed.
+
+        The rows are deleted afterwards and not locked meanwhile: `run` covers what fails here, and
+        may say once more what takes longer than `grace_s`.
+        """
+        if not fresh:
+            return True
+        ids = [outbox_id for outbox_id, _ in fresh]
         try:
-            async with self._pool.acquire() as connection, connection.transaction():
-                rows = await connection.fetch(
-                    f"""
-                    select id, topic, key, partitions, payload, headers from {self._schema}.outbox
-                    where id = any($1::bigint[]) order by id for update skip locked
-                    """,  # noqa: S608  # The schema is a constant of the calling service.
-                    list(ids),
-                )
-                await self._publish(connection, rows)
+            await self._say(self._pool, ids, [message for _, message in fresh])
         except (BusUnavailable, asyncpg.PostgresError, *UNREACHABLE) as error:
             log.warning("outbox_publish_delayed", schema=self._schema, error=str(error))
             return False
@@ -163,22 +166,26 @@ class OutboxRelay:
                 list(self._set_aside),
                 self._batch,
             )
-            await self._publish(connection, rows)
+            if rows:
+                messages = [_message(row) for row in rows]
+                await self._say(connection, [row["id"] for row in rows], messages)
         return len(rows) == self._batch
 
-    async def _publish(
-        self, connection: "PoolConnectionProxy", rows: Sequence[asyncpg.Record]
+    async def _say(
+        self,
+        connection: "asyncpg.Pool | PoolConnectionProxy",
+        ids: Sequence[int],
+        messages: Sequence[OutboxMessage],
     ) -> None:
-        if not rows:
-            return
+        """Publish messages and delete their rows, but for those that the bus never takes."""
         refused: set[int] = set()
         try:
-            await self._publisher.publish_many([_message(row) for row in rows])
+            await self._publisher.publish_many(messages)
         except NotPublishable as error:
-            refused = {rows[at]["id"] for at in error.reasons}
+            refused = {ids[at] for at in error.reasons}
             self._put_aside(refused, str(error))
         crashpoint(Crashpoint.AFTER_PUBLISH)
-        done = [row["id"] for row in rows if row["id"] not in refused]
+        done = [outbox_id for outbox_id in ids if outbox_id not in refused]
         await connection.execute(
             f"delete from {self._schema}.outbox where id = any($1::bigint[])",  # noqa: S608  # as above
             done,

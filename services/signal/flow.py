@@ -11,7 +11,7 @@ from structlog.contextvars import bind_contextvars
 from uuid_utils import uuid7
 
 from libs.runtime.crashpoints import Crashpoint, crashpoint
-from libs.runtime.outbox import OutboxMessage
+from libs.runtime.outbox import Fresh, OutboxMessage
 from libs.trading.accounts import Account
 from libs.trading.follows import Follow, Sizing
 from libs.trading.limits import NO_LIMITS, Limits
@@ -41,7 +41,7 @@ class Counter(Protocol):
 
     async def write_signal(
         self, signal: Signal, *, idempotency_key: str, request_hash: bytes, message: OutboxMessage
-    ) -> list[int]: ...
+    ) -> list[Fresh]: ...
 
     async def running_follow_id(self, strategy_id: str, account_id: str) -> str | None: ...
 
@@ -49,11 +49,11 @@ class Counter(Protocol):
 
     async def write_new_follow(
         self, follow: Follow, message: OutboxMessage
-    ) -> tuple[StoredFollow, list[int]]: ...
+    ) -> tuple[StoredFollow, list[Fresh]]: ...
 
     async def write_follow(
         self, follow: Follow, message: OutboxMessage
-    ) -> tuple[StoredFollow, list[int]]: ...
+    ) -> tuple[StoredFollow, list[Fresh]]: ...
 
 
 class Ledger(Protocol):
@@ -84,7 +84,7 @@ class Backlog(Protocol):
 
 
 class Publication(Protocol):
-    def start(self, outbox_ids: Sequence[int]) -> None: ...
+    def start(self, fresh: Sequence[Fresh]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +105,8 @@ class SignalFlow:
         if written is None:
             # The same request came twice at once, and the other one was first.
             return repeated((await self._standing(request)).earlier, request)
-        signal, outbox_ids = written
-        self._publish(outbox_ids)
+        signal, fresh = written
+        self._publish(fresh)
         _note(signal)
         return signal
 
@@ -142,10 +142,10 @@ class SignalFlow:
                 limits=limits,
                 last_seq=counter.last_seq,
             )
-            stored, outbox_ids = await counter.write_new_follow(
+            stored, fresh = await counter.write_new_follow(
                 follow, follow_message(follow, self.partitions)
             )
-        self._publish(outbox_ids)
+        self._publish(fresh)
         log.info("follow_begun", follow_id=follow.follow_id, from_seq=follow.from_seq)
         return stored
 
@@ -185,10 +185,10 @@ class SignalFlow:
             follow = change(stored.follow, counter.last_seq)
             if follow == stored.follow:
                 return stored
-            stored, outbox_ids = await counter.write_follow(
+            stored, fresh = await counter.write_follow(
                 follow, follow_message(follow, self.partitions)
             )
-        self._publish(outbox_ids)
+        self._publish(fresh)
         log.info(
             "follow_changed",
             follow_id=follow_id,
@@ -215,7 +215,7 @@ class SignalFlow:
 
     async def _write(
         self, request: SignalRequest, parent: Signal | None
-    ) -> tuple[Signal, list[int]] | None:
+    ) -> tuple[Signal, list[Fresh]] | None:
         """Count, stamp and keep the signal; None when its key was used in the meantime."""
         async with self.ledger.locked(request.master_id) as counter:
             if counter is None:
@@ -228,7 +228,7 @@ class SignalFlow:
                 accepted_at=counter.at,
                 parent=parent,
             )
-            outbox_ids = await counter.write_signal(
+            fresh = await counter.write_signal(
                 signal,
                 idempotency_key=request.idempotency_key,
                 request_hash=request.request_hash,
@@ -236,11 +236,11 @@ class SignalFlow:
             )
             crashpoint(Crashpoint.BEFORE_SIGNAL_COMMIT)
         crashpoint(Crashpoint.AFTER_SIGNAL_COMMIT)
-        return (signal, outbox_ids) if outbox_ids else None
+        return (signal, fresh) if fresh else None
 
-    def _publish(self, outbox_ids: Sequence[int]) -> None:
-        self.backlog.grew(len(outbox_ids))
-        self.publication.start(outbox_ids)
+    def _publish(self, fresh: Sequence[Fresh]) -> None:
+        self.backlog.grew(len(fresh))
+        self.publication.start(fresh)
 
 
 def _note(signal: Signal) -> None:

@@ -1,9 +1,14 @@
-"""Hands committed outbox rows to the bus at once, off the path of the reply and in their order."""
+"""Hands committed outbox rows to the bus at once, off the path of the reply and in their order.
+
+From memory: reading them back would cost every signal a question to the database.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
+
+from libs.runtime.outbox import Fresh
 
 log = structlog.get_logger()
 
@@ -18,18 +23,18 @@ class Publication:
     It may forget rows, never invent them: what does not go out here is left to the relay.
     """
 
-    def __init__(self, publish: Callable[[Sequence[int]], Awaitable[bool]]) -> None:
+    def __init__(self, publish: Callable[[Sequence[Fresh]], Awaitable[bool]]) -> None:
         self._publish = publish
-        self._waiting: list[int] = []
+        self._waiting: list[Fresh] = []
         self._something = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
 
-    def start(self, outbox_ids: Sequence[int]) -> None:
+    def start(self, fresh: Sequence[Fresh]) -> None:
         """Publish these rows as soon as the loop is free; return at once."""
-        if len(self._waiting) + len(outbox_ids) > _WAITING_MAX:
+        if len(self._waiting) + len(fresh) > _WAITING_MAX:
             return
-        self._waiting.extend(outbox_ids)
+        self._waiting.extend(fresh)
         self._idle.clear()
         self._something.set()
 

@@ -7,7 +7,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from libs.contracts import views
 from libs.contracts.limits_json import limits_json
-from libs.runtime.outbox import OutboxMessage, enqueue
+from libs.runtime.outbox import Fresh, OutboxMessage, enqueue
 from libs.trading.follows import Follow
 from libs.trading.signals import Signal
 from services.signal.records import StoredFollow
@@ -29,8 +29,8 @@ class CounterBook:
 
     async def write_signal(
         self, signal: Signal, *, idempotency_key: str, request_hash: bytes, message: OutboxMessage
-    ) -> list[int]:
-        """Count on, keep the signal as published, leave it to the outbox; return the outbox ids.
+    ) -> list[Fresh]:
+        """Count on, keep the signal as published, leave it to the outbox; return its row there.
 
         Nothing is written, and nothing returned, when the key was used meanwhile. One statement,
         because everyone else of this master waits while it travels.
@@ -68,7 +68,7 @@ class CounterBook:
             list(message.partitions),
             dict(message.headers),
         )
-        return [] if outbox_id is None else [outbox_id]
+        return [] if outbox_id is None else [(outbox_id, message)]
 
     async def running_follow_id(self, strategy_id: str, account_id: str) -> str | None:
         found: str | None = await self._connection.fetchval(
@@ -89,7 +89,7 @@ class CounterBook:
 
     async def write_new_follow(
         self, follow: Follow, message: OutboxMessage
-    ) -> tuple[StoredFollow, list[int]]:
+    ) -> tuple[StoredFollow, list[Fresh]]:
         row = await one(
             self._connection,
             f"""
@@ -113,11 +113,12 @@ class CounterBook:
             follow.paused,
             follow.version,
         )
-        return stored_follow(row), await enqueue(self._connection, SCHEMA, [message])
+        [outbox_id] = await enqueue(self._connection, SCHEMA, [message])
+        return stored_follow(row), [(outbox_id, message)]
 
     async def write_follow(
         self, follow: Follow, message: OutboxMessage
-    ) -> tuple[StoredFollow, list[int]]:
+    ) -> tuple[StoredFollow, list[Fresh]]:
         row = await one(
             self._connection,
             f"""
@@ -136,7 +137,8 @@ class CounterBook:
             follow.sizing.when_small.value,
             limits_json(follow.limits),
         )
-        return stored_follow(row), await enqueue(self._connection, SCHEMA, [message])
+        [outbox_id] = await enqueue(self._connection, SCHEMA, [message])
+        return stored_follow(row), [(outbox_id, message)]
 
 
 async def one(connection: PoolConnectionProxy, query: str, *arguments: object) -> asyncpg.Record:

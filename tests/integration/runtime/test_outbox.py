@@ -85,11 +85,38 @@ async def test_a_message_comes_out_as_it_went_in(pool: asyncpg.Pool) -> None:
     sent = [a_message("a"), a_message("b", partitions=(7,), headers={}), a_message("", key="ü")]
     ids = await commit(pool, *sent)
 
-    assert await OutboxRelay(pool, SCHEMA, bus).publish_now(ids)
+    async with running(OutboxRelay(pool, SCHEMA, bus)):
+        await until_empty(pool)
 
     assert bus.published == sent
     assert ids == sorted(ids)
     assert await waiting(pool) == 0
+
+
+async def test_what_was_committed_just_now_is_said_from_memory_and_forgotten(
+    pool: asyncpg.Pool,
+) -> None:
+    bus = MemoryBus()
+    sent = [a_message("a"), a_message("b")]
+    ids = await commit(pool, *sent)
+
+    assert await OutboxRelay(pool, SCHEMA, bus).publish_fresh(list(zip(ids, sent, strict=True)))
+
+    assert bus.published == sent
+    assert await waiting(pool) == 0
+
+
+async def test_a_relay_leaves_fresh_rows_to_whoever_committed_them(pool: asyncpg.Pool) -> None:
+    bus = MemoryBus()
+    await commit(pool, a_message())
+
+    async with running(OutboxRelay(pool, SCHEMA, bus, poll_s=0.02, grace_s=0.5)):
+        await asyncio.sleep(0.2)
+        early = list(bus.published)
+        await until_empty(pool)
+
+    assert early == []
+    assert len(bus.published) == 1
 
 
 async def test_what_was_rolled_back_is_never_said(pool: asyncpg.Pool) -> None:
@@ -97,12 +124,13 @@ async def test_what_was_rolled_back_is_never_said(pool: asyncpg.Pool) -> None:
     connection = await pool.acquire()
     transaction = connection.transaction()
     await transaction.start()
-    ids = await enqueue(connection, SCHEMA, [a_message()])
-    seen_by_others = await OutboxRelay(pool, SCHEMA, bus).publish_now(ids)
-    await transaction.rollback()
-    await pool.release(connection)
+    await enqueue(connection, SCHEMA, [a_message()])
+    async with running(OutboxRelay(pool, SCHEMA, bus, poll_s=0.02)):
+        await asyncio.sleep(0.2)
+        await transaction.rollback()
+        await pool.release(connection)
+        await asyncio.sleep(0.1)
 
-    assert seen_by_others
     assert bus.published == []
     assert await waiting(pool) == 0
 
@@ -128,7 +156,7 @@ async def test_nothing_to_say_is_said_for_free(pool: asyncpg.Pool) -> None:
     bus = MemoryBus()
 
     assert await commit(pool) == []
-    assert await OutboxRelay(pool, SCHEMA, bus).publish_now([])
+    assert await OutboxRelay(pool, SCHEMA, bus).publish_fresh([])
     assert bus.asked == 0
 
 
@@ -151,9 +179,10 @@ async def test_rows_wait_for_a_bus_that_is_away_and_go_out_when_it_is_back(
     bus = MemoryBus()
     bus.away = True
     relay = OutboxRelay(pool, SCHEMA, bus, poll_s=0.02)
-    ids = await commit(pool, a_message("a"), a_message("b"))
+    sent = [a_message("a"), a_message("b")]
+    ids = await commit(pool, *sent)
 
-    assert not await relay.publish_now(ids)
+    assert not await relay.publish_fresh(list(zip(ids, sent, strict=True)))
     async with running(relay):
         await asyncio.sleep(0.7)
         assert await waiting(pool) == 2

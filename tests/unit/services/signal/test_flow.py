@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from libs.contracts import codec, topics
-from libs.runtime.outbox import OutboxMessage
+from libs.runtime.outbox import Fresh, OutboxMessage
 from libs.runtime.problems import Problem
 from libs.trading.accounts import Account
 from libs.trading.follows import Follow, Sizing, SizingMode
@@ -84,7 +84,7 @@ class MemoryLedger:
 
     async def write_signal(
         self, signal: Signal, *, idempotency_key: str, request_hash: bytes, message: OutboxMessage
-    ) -> list[int]:
+    ) -> list[Fresh]:
         if idempotency_key in self.signals:
             return []
         self.last_seq = signal.seq
@@ -106,19 +106,19 @@ class MemoryLedger:
 
     async def write_new_follow(
         self, follow: Follow, message: OutboxMessage
-    ) -> tuple[StoredFollow, list[int]]:
+    ) -> tuple[StoredFollow, list[Fresh]]:
         return await self.write_follow(follow, message)
 
     async def write_follow(
         self, follow: Follow, message: OutboxMessage
-    ) -> tuple[StoredFollow, list[int]]:
+    ) -> tuple[StoredFollow, list[Fresh]]:
         stored = StoredFollow(follow=follow, created_at=NOON, changed_at=NOON)
         self.follows[follow.follow_id] = stored
         return stored, self._enqueued(message)
 
-    def _enqueued(self, message: OutboxMessage) -> list[int]:
+    def _enqueued(self, message: OutboxMessage) -> list[Fresh]:
         self.messages.append(message)
-        return [len(self.messages)]
+        return [(len(self.messages), message)]
 
 
 class PublicationAfterCommit:
@@ -128,9 +128,9 @@ class PublicationAfterCommit:
         self.started: list[int] = []
         self._ledger = ledger
 
-    def start(self, outbox_ids: Sequence[int]) -> None:
+    def start(self, fresh: Sequence[Fresh]) -> None:
         assert not self._ledger.is_open
-        self.started += outbox_ids
+        self.started += [row for row, _ in fresh]
 
 
 class BacklogThatRefuses:

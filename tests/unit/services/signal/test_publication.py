@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
+from libs.runtime.outbox import Fresh, OutboxMessage
 from services.signal.publication import Publication
 
 
@@ -15,8 +16,8 @@ class BusThatIsSlow:
         self.batches: list[list[int]] = []
         self.confirmed = asyncio.Event()
 
-    async def publish(self, outbox_ids: Sequence[int]) -> bool:
-        self.batches.append(list(outbox_ids))
+    async def publish(self, fresh: Sequence[Fresh]) -> bool:
+        self.batches.append([row for row, _ in fresh])
         await self.confirmed.wait()
         return True
 
@@ -25,8 +26,8 @@ class BusThatIsAway:
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
 
-    async def publish(self, outbox_ids: Sequence[int]) -> bool:
-        self.batches.append(list(outbox_ids))
+    async def publish(self, fresh: Sequence[Fresh]) -> bool:
+        self.batches.append([row for row, _ in fresh])
         return False
 
 
@@ -37,6 +38,11 @@ async def running() -> AsyncIterator[list[asyncio.Task[None]]]:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def rows(*ids: int) -> list[Fresh]:
+    message = OutboxMessage(topic="signals.v1", key="m", partitions=(0,), payload=b"x")
+    return [(outbox_id, message) for outbox_id in ids]
 
 
 async def turns(count: int = 5) -> None:
@@ -51,10 +57,10 @@ async def test_rows_leave_in_order_and_in_batches_while_the_bus_confirms(
     publication = Publication(bus.publish)
     running.append(asyncio.create_task(publication.run()))
 
-    publication.start([1])
+    publication.start(rows(1))
     await turns()
-    publication.start([2])
-    publication.start([3, 4])
+    publication.start(rows(2))
+    publication.start(rows(3, 4))
     await turns()
     before = list(bus.batches)
     bus.confirmed.set()
@@ -67,7 +73,7 @@ async def test_rows_leave_in_order_and_in_batches_while_the_bus_confirms(
 async def test_starting_never_waits_for_the_bus() -> None:
     publication = Publication(BusThatIsSlow().publish)
 
-    publication.start([1])  # Nothing runs yet: a reply would be on its way.
+    publication.start(rows(1))  # Nothing runs yet: a reply would be on its way.
 
 
 async def test_what_the_bus_refuses_is_left_to_the_relay(
@@ -77,9 +83,9 @@ async def test_what_the_bus_refuses_is_left_to_the_relay(
     publication = Publication(bus.publish)
     running.append(asyncio.create_task(publication.run()))
 
-    publication.start([1])
+    publication.start(rows(1))
     await publication.drain()
-    publication.start([2])
+    publication.start(rows(2))
     await publication.drain()
 
     assert bus.batches == [[1], [2]]
@@ -90,7 +96,7 @@ async def test_no_outage_fills_the_memory(running: list[asyncio.Task[None]]) -> 
     publication = Publication(bus.publish)
 
     for row in range(100_000):
-        publication.start([row])
+        publication.start(rows(row))
     running.append(asyncio.create_task(publication.run()))
     bus.confirmed.set()
     await publication.drain()

@@ -1,17 +1,19 @@
-"""Our instruments to FYERS symbols and back, by the columns of FYERS's symbol master.
+"""Our instruments to FYERS symbols and back, by the keys of FYERS's symbol master.
 
-FYERS API v3 reference, symbol master (CSV, 21 columns, no header row). Symbols are never taken
-apart: `NIFTY2670724350CE` has more than one reading.
+FYERS API v3 reference, symbol master (JSON, by symbol; unlike the CSV one it has the freeze
+quantity). Symbols are never taken apart: `NIFTY2670724350CE` has more than one reading.
 """
 
-import csv
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import orjson
+
+from libs.brokers.fyers.wire.values import decimal_of, whole_of
 from libs.brokers.protocol import BrokerAddresses
 from libs.trading.accounts import Environment
 from libs.trading.calendar import trading_day
@@ -22,33 +24,29 @@ from libs.trading.instruments import (
     parse_instrument,
 )
 
-_PACKAGED = Path(__file__).with_name("instruments.csv")
-
-# Columns.
-_TYPE, _LOT, _TICK, _EXPIRY, _SYMBOL, _EXCHANGE, _SEGMENT = 2, 3, 4, 8, 9, 10, 11
-_UNDERLYING, _STRIKE, _OPTION = 13, 15, 16
-_COLUMNS_MIN = 17
+_PACKAGED = Path(__file__).with_name("instruments.json")
 
 # (exchange, segment) codes; an index has the segment of shares and cannot be bought.
 _EXCHANGES = {
-    ("10", "10"): "NSE",
-    ("12", "10"): "BSE",
-    ("10", "11"): "NFO",
-    ("12", "11"): "BFO",
-    ("10", "12"): "CDS",
-    ("12", "12"): "BCD",
-    ("11", "20"): "MCX",
+    (10, 10): "NSE",
+    (12, 10): "BSE",
+    (10, 11): "NFO",
+    (12, 11): "BFO",
+    (10, 12): "CDS",
+    (12, 12): "BCD",
+    (11, 20): "MCX",
 }
 _EQUITY_DERIVATIVES = frozenset({"NFO", "BFO"})
-_CASH_SEGMENT = "10"
-_SHARE_TYPES = frozenset({"0", "9"})  # Equity and ETF.
+_CASH_SEGMENT = 10
+_SHARE_TYPES = frozenset({0, 9})  # Equity and ETF.
+_INDEX_TYPES = frozenset({11, 12, 14})  # FUTIDX, FUTIVX and OPTIDX, of the segment of shares.
 _KINDS = {"XX": InstrumentKind.FUTURE, "CE": InstrumentKind.CALL, "PE": InstrumentKind.PUT}
 
 
 class FyersInstruments:
     """Instruments in memory. What two rows claim is nobody's: it is not found."""
 
-    def __init__(self, rows: Iterable[list[str]]) -> None:
+    def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
         found = {(one.name, symbol): one for one, symbol in filter(None, map(_read, rows))}
         names = Counter(name for name, _ in found)
         symbols = Counter(symbol for _, symbol in found)
@@ -88,36 +86,42 @@ def load_instruments(addresses: BrokerAddresses) -> FyersInstruments:
 
 @cache
 def _packaged() -> FyersInstruments:
-    with _PACKAGED.open(encoding="utf-8", newline="") as file:
-        return FyersInstruments(csv.reader(file))
+    return FyersInstruments(orjson.loads(_PACKAGED.read_bytes()).values())
 
 
-def _read(row: list[str]) -> tuple[Instrument, str] | None:
-    """Read one row; None for what cannot be traded under a name of ours."""
-    if len(row) < _COLUMNS_MIN:
-        return None
+def _read(row: Mapping[str, Any]) -> tuple[Instrument, str] | None:
+    """Read one contract; None for what cannot be traded under a name of ours."""
     name = _name(row)
-    if name is None:
+    lot_size, tick_size = whole_of(row.get("minLotSize")), decimal_of(row.get("tickSize"))
+    if name is None or lot_size <= 0 or tick_size <= 0:
         return None
-    instrument = Instrument(name=str(name), lot_size=int(row[_LOT]), tick_size=Decimal(row[_TICK]))
-    return instrument, row[_SYMBOL]
+    instrument = Instrument(
+        name=str(name),
+        lot_size=lot_size,
+        tick_size=tick_size,
+        freeze_quantity=whole_of(row.get("qtyFreeze")) or None,
+        on_index=name.exchange in _EQUITY_DERIVATIVES and row.get("exInstType") in _INDEX_TYPES,
+    )
+    return instrument, str(row["symTicker"])
 
 
-def _name(row: list[str]) -> InstrumentName | None:
-    exchange = _EXCHANGES.get((row[_EXCHANGE], row[_SEGMENT]))
-    if exchange is None:
+def _name(row: Mapping[str, Any]) -> InstrumentName | None:
+    exchange = _EXCHANGES.get((row.get("exchange", 0), row.get("segment", 0)))
+    underlying = str(row.get("underSym") or "")
+    if exchange is None or not underlying or not row.get("symTicker"):
         return None
-    if row[_SEGMENT] == _CASH_SEGMENT:
-        if row[_TYPE] not in _SHARE_TYPES:
+    if row["segment"] == _CASH_SEGMENT:
+        if row.get("exInstType") not in _SHARE_TYPES:
             return None
-        return InstrumentName(exchange=exchange, underlying=row[_UNDERLYING])
-    kind = _KINDS.get(row[_OPTION])
-    if kind is None or not row[_EXPIRY]:
+        return InstrumentName(exchange=exchange, underlying=underlying)
+    kind = _KINDS.get(str(row.get("optType")))
+    expiry = whole_of(row.get("expiryDate"))
+    if kind is None or not expiry:
         return None
     return InstrumentName(
         exchange=exchange,
-        underlying=row[_UNDERLYING],
+        underlying=underlying,
         kind=kind,
-        expiry=trading_day(datetime.fromtimestamp(int(row[_EXPIRY]), UTC)),
-        strike=None if kind is InstrumentKind.FUTURE else Decimal(row[_STRIKE]),
+        expiry=trading_day(datetime.fromtimestamp(expiry, UTC)),
+        strike=None if kind is InstrumentKind.FUTURE else decimal_of(row.get("strikePrice")),
     )

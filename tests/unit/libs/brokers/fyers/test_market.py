@@ -9,6 +9,7 @@ from libs.brokers.fyers.instruments import FyersInstruments
 from libs.brokers.fyers.market import FyersMarket
 from libs.brokers.http import HTTPReply
 from tests.factories import NOON
+from tests.unit.libs.brokers.fyers.payloads import payload
 from tests.unit.libs.brokers.fyers.replies import a_refusal, a_reply
 from tests.unit.libs.brokers.fyers.test_orders import ADDRESSES, SESSION, TransportThatAnswers
 
@@ -51,10 +52,9 @@ async def test_several_instruments_are_one_request() -> None:
 
 
 async def test_more_than_fifty_are_split() -> None:
-    rows = [
-        f"1,S{n},0,1,0.05,,,,,NSE:S{n}-EQ,10,10,{n},S{n},{n},-1.0,XX".split(",") for n in range(101)
-    ]
     symbols = [f"NSE:S{n}-EQ" for n in range(101)]
+    share = payload("symbol_master")["NSE:SBIN-EQ"]
+    rows = [share | {"symTicker": it, "underSym": it[4:-3]} for it in symbols]
     transport = TransportThatAnswers([quotes_of(*symbols[i : i + 50]) for i in (0, 50, 100)])
     door = FyersMarket(ADDRESSES, reads=transport, instruments=FyersInstruments(rows))
 

@@ -1,21 +1,40 @@
 import csv
 
+import orjson
 import pytest
 
-from libs.brokers.fyers.simulator.catalogue import CONTRACTS, catalogue
+from libs.brokers.fyers.simulator.catalogue import catalogue
 from libs.paper.instruments import BUILT_IN
 
 
-def test_every_paper_instrument_is_listed_with_its_own_lot_and_tick() -> None:
-    with CONTRACTS.open() as file:
-        rows = {row[9]: row for row in csv.reader(file)}
+def test_every_paper_instrument_is_listed_with_the_rules_of_its_exchange() -> None:
+    files = catalogue().files
+    masters = {
+        **orjson.loads(files["NSE_CM_sym_master.json"]),
+        **orjson.loads(files["NSE_FO_sym_master.json"]),
+    }
 
     assert set(catalogue().by_name) == set(BUILT_IN)
+    assert len(masters) == len(BUILT_IN)
     for name, symbol in catalogue().by_name.items():
-        row = rows[symbol.ticker]
-        assert len(row) == 21
-        assert int(row[3]) == BUILT_IN[name].lot_size
-        assert float(row[4]) == float(BUILT_IN[name].tick_size)
+        contract, listed = masters[symbol.ticker], BUILT_IN[name]
+        assert contract["minLotSize"] == listed.lot_size
+        assert contract["tickSize"] == float(listed.tick_size)
+        assert contract["qtyFreeze"] == str(listed.freeze_quantity or "")
+        assert contract["upperPrice"] == float(listed.upper_circuit)
+        assert contract["lowerPrice"] == float(listed.lower_circuit)
+
+
+def test_csv_masters_say_the_same_in_their_columns() -> None:
+    lines = (catalogue().files["NSE_CM.csv"] + catalogue().files["NSE_FO.csv"]).decode()
+    rows = {row[9]: row for row in csv.reader(lines.splitlines())}
+
+    assert {len(row) for row in rows.values()} == {21}
+    assert rows["NSE:SBIN-EQ"][:5] == ["10100000003045", "STATE BANK OF INDIA", "0", "1", "0.05"]
+    assert rows["NSE:SBIN-EQ"][10:17] == ["10", "10", "3045", "SBIN", "3045", "-1.0", "XX"]
+    assert rows["NSE:NIFTY26DEC24500CE"][13:18] == [
+        *("NIFTY", "26000", "24500.0", "CE", "101000000026000"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -303,7 +303,10 @@ async def test_contract_files_are_served(tmp_path: Path) -> None:
         derivatives = await fyers.http.get("/sym_details/NSE_FO.csv")
         nothing = await fyers.http.get("/sym_details/../signing.key")
 
+        master = await fyers.http.get("/sym_details/NSE_FO_sym_master.json")
+
     assert "10100000003045,STATE BANK OF INDIA" in cash.text
+    assert master.json()["NSE:NIFTY26DECFUT"]["qtyFreeze"] == "1800"
     assert len(derivatives.text.splitlines()) == 3
     assert nothing.status_code == 404
 

@@ -151,4 +151,3 @@ async def test_quotes_count_like_every_request(
         await market.quotes(session, [CASH])
 
     assert 0 < refused.value.retry_after_s <= 1
-    await broker.ask("PUT", "limits", {"others_per_second": 10})

@@ -107,6 +107,12 @@ SKIP_SENTENCES: dict[SkipReason, str] = {
 # {name:way}: `rupees`, `whose` the limit is, `word` of a code, or how many of a thing.
 _FIGURED: dict[SkipReason, str] = {
     SkipReason.TOO_SMALL: "Your share of {wanted:{unit}} is less than one lot of {lot:number}.",
+    SkipReason.UNSUPPORTED: "{broker} takes no {order_type:word} orders of {instrument}.",
+    SkipReason.UNSUPPORTED_PRODUCT: "{broker} does not trade {instrument} as {product:word}.",
+    SkipReason.UNSUPPORTED_VALIDITY: "{broker} takes no {validity} orders of {instrument}.",
+    SkipReason.UNSUPPORTED_SEGMENT: "{broker} does not serve the segment {segment}.",
+    SkipReason.TOO_MANY_CHANGES: "The order was changed {changes:time} already; {broker} allows"
+    " {limit:number}.",
     SkipReason.TOO_MANY_SLICES: "{quantity:{unit}} would need more than {limit:order}"
     " of at most {freeze:{unit}} each.",
     SkipReason.SHORT: "Selling {quantity:{unit}} with {held:number} held would open a short"

@@ -11,7 +11,7 @@ from libs.trading.instruments import Instrument, InstrumentClass
 from libs.trading.orders import OrderTerms, OrderType, Product, Side, Validity
 from libs.trading.protection import Band, Protection
 from libs.trading.quotes import Quote
-from libs.trading.reasons import Refusal, SkipReason
+from libs.trading.reasons import Refusal, SkipReason, sentence
 from tests.factories import NOON
 
 SBIN = Instrument(name="NSE:SBIN")
@@ -200,6 +200,44 @@ def test_order_is_not_modified_more_often_than_the_broker_bears() -> None:
     refused = change_refused(broker, 3)
     assert refused is not None
     assert (refused.reason, refused.figures["limit"]) == (SkipReason.TOO_MANY_CHANGES, "3")
+
+
+@pytest.mark.parametrize(
+    ("order", "told"),
+    [
+        (
+            wanted(replace(STOP, order_type=OrderType.STOP_LIMIT, limit_price=Decimal(821))),
+            "A Broker takes no stop limit orders of NSE:SBIN.",
+        ),
+        (
+            wanted(product=Product.CARRY_FORWARD),
+            "A Broker does not trade NSE:SBIN as carry forward.",
+        ),
+        (wanted(validity=Validity.IOC), "A Broker takes no IOC orders of NSE:SBIN."),
+        (
+            wanted(MARKET),
+            "There was no fresh price to check or to protect this order with.",
+        ),
+    ],
+)
+def test_follower_is_told_what_the_broker_does_not_take(order: WantedOrder, told: str) -> None:
+    segment = replace(
+        SHARES,
+        order_types=frozenset({OrderType.MARKET, OrderType.LIMIT}),
+        validities=frozenset({Validity.DAY}),
+    )
+
+    refused = fit(replace(BROKER, segments={"NSE": segment}), SBIN, order)
+
+    assert isinstance(refused, Refusal)
+    assert sentence(*refused) == told
+
+
+def test_follower_is_told_how_often_an_order_was_changed() -> None:
+    refused = change_refused(BROKER, 20)
+
+    assert refused is not None
+    assert sentence(*refused) == "The order was changed 20 times already; A Broker allows 20."
 
 
 def test_tag_rules() -> None:

@@ -61,10 +61,25 @@ def decide(
 
 
 def change_refused(
-    entry: Entry, quantity: int, limits: Limits, account_limits: Limits = NO_LIMITS
+    entry: Entry,
+    present: int,
+    quantity: int,
+    limits: Limits,
+    *,
+    account: Standing = NOTHING_KNOWN,
+    account_limits: Limits = NO_LIMITS,
 ) -> Refusal | None:
-    """Say why an order at work may not be changed to this quantity at the entry's price."""
+    """Say why an order at work may not be changed from its present quantity to another one.
+
+    Its value is asked at the entry's price. An order already sent is after-market no more than
+    before, and what it sells already is among the positions.
+    """
     order = _Order(entry, quantity, 0)
+    if quantity > present:
+        more = _Order(entry, quantity - present, 0)
+        short = _short(more, limits, account)
+        if short:
+            return short
     return _broken(order, limits, NOTHING_KNOWN, Whose.FOLLOW, only=_OF_A_CHANGE) or _broken(
         order, account_limits, NOTHING_KNOWN, Whose.ACCOUNT, only=_OF_A_CHANGE
     )
@@ -105,9 +120,13 @@ def _not_opted_in(order: _Order, limits: Limits, account: Standing) -> Refusal |
     entry = order.entry
     if entry.after_market and not limits.after_market_allowed:
         return Refusal(SkipReason.AFTER_MARKET, {})
-    if entry.side is not Side.SELL or limits.short_allowed:
+    return _short(order, limits, account)
+
+
+def _short(order: _Order, limits: Limits, account: Standing) -> Refusal | None:
+    if order.entry.side is not Side.SELL or limits.short_allowed:
         return None
-    held = account.held(entry)
+    held = account.held(order.entry)
     if held is None or held >= order.quantity:
         return None
     return Refusal(SkipReason.SHORT, {**order.counted(), "held": str(max(held, 0))})

@@ -8,12 +8,12 @@ from decimal import ROUND_DOWN, Context, Decimal
 
 from libs.trading.entries import Entry, Standing
 from libs.trading.follows import Sizing, SizingMode, WhenSmall
-from libs.trading.instruments import CASH_EXCHANGES
+from libs.trading.instruments import CASH_EXCHANGES, Instrument
 from libs.trading.reasons import Refusal, SkipReason
 
 # More orders than this of one decision is a slip of somebody's finger.
 SLICES_MAX = 20
-# The sizes that change when the master changes the quantity of an order; the others stay.
+# The sizes that change when the master changes the quantity of an order.
 MOVES_WITH_MASTER = frozenset({SizingMode.MULTIPLIER, SizingMode.EQUITY_PROPORTIONAL})
 
 # Wide enough that no product of quantities, prices and money is ever rounded.
@@ -40,6 +40,14 @@ def sized(entry: Entry, sizing: Sizing, standing: Standing) -> int | Refusal:
     )
 
 
+def resized(entry: Entry, sizing: Sizing, standing: Standing, present: int) -> int | Refusal:
+    """Work out what an order at work becomes when the master changes theirs.
+
+    A size that comes from money or from the follower alone stays: the money is bound by now.
+    """
+    return sized(entry, sizing, standing) if sizing.mode in MOVES_WITH_MASTER else present
+
+
 def sized_quantity(master_quantity: int, sizing: Sizing, lot_size: int) -> int:
     """Scale without prices or money; 0 for less than one lot and for modes that need these."""
     if sizing.mode is SizingMode.FIXED_QUANTITY:
@@ -54,24 +62,29 @@ def sized_quantity(master_quantity: int, sizing: Sizing, lot_size: int) -> int:
 
 
 def sliced(entry: Entry, quantity: int) -> tuple[int, ...] | Refusal:
-    """Cut a quantity of whole lots into orders that the exchange does not freeze."""
-    freeze, lot = entry.instrument.freeze_quantity, entry.instrument.lot_size
+    """Cut an entry of whole lots into orders that the exchange does not freeze, or say why not."""
+    slices = slices_of(entry.instrument, quantity)
+    if slices and len(slices) <= SLICES_MAX:
+        return slices
+    figures = {
+        "quantity": str(quantity),
+        "unit": unit_of(entry),
+        "freeze": str(entry.instrument.freeze_quantity),
+        "limit": str(SLICES_MAX),
+    }
+    return Refusal(SkipReason.TOO_MANY_SLICES, figures)
+
+
+def slices_of(instrument: Instrument, quantity: int) -> tuple[int, ...]:
+    """Cut whole lots into orders that the exchange does not freeze; none where it freezes a lot."""
+    freeze, lot = instrument.freeze_quantity, instrument.lot_size
     if freeze is None or quantity <= freeze:
         return (quantity,)
     most = freeze // lot * lot
-    count = -(-quantity // most) if most else 0
-    if not 0 < count <= SLICES_MAX:
-        return Refusal(
-            SkipReason.TOO_MANY_SLICES,
-            {
-                "quantity": str(quantity),
-                "unit": unit_of(entry),
-                "freeze": str(freeze),
-                "limit": str(SLICES_MAX),
-            },
-        )
-    rest = quantity - most * (count - 1)
-    return (most,) * (count - 1) + (rest,)
+    if not most:
+        return ()
+    count = -(-quantity // most)
+    return (most,) * (count - 1) + (quantity - most * (count - 1),)
 
 
 def unit_of(entry: Entry) -> str:

@@ -278,11 +278,25 @@ def test_an_old_quote_guards_nobody() -> None:
 def test_a_change_is_asked_for_its_size_alone() -> None:
     strict = replace(every_limit(), order_quantity_max=10, orders_per_day_max=0)
 
-    assert change_refused(an_entry(), 10, strict) is None
-    refused = change_refused(an_entry(), 11, NO_LIMITS, account_limits=strict)
+    assert change_refused(an_entry(), 5, 10, strict) is None
+    refused = change_refused(an_entry(), 10, 11, NO_LIMITS, account_limits=strict)
     assert refused is not None
     assert refused.reason is SkipReason.ORDER_QUANTITY
     assert refused.figures["whose"] == Whose.ACCOUNT
+
+
+def test_a_change_sells_no_more_than_is_held_beside_the_order() -> None:
+    selling = an_entry(side=Side.SELL)
+    two_more = replace(FLAT, positions={("NSE:SBIN", Product.INTRADAY): 2})
+
+    def reason(quantity: int, limits: Limits = NO_LIMITS) -> SkipReason | None:
+        refused = change_refused(selling, 10, quantity, limits, account=two_more)
+        return refused.reason if refused else None
+
+    assert reason(12) is None
+    assert reason(13) is SkipReason.SHORT
+    assert reason(5) is None
+    assert reason(13, Limits(short_allowed=True)) is None
 
 
 @pytest.mark.parametrize(("limits", "entry", "standing", "reason"), CASES)

@@ -16,7 +16,14 @@ from libs.trading.follows import Sizing, SizingMode, WhenSmall
 from libs.trading.instruments import Instrument
 from libs.trading.orders import OrderType
 from libs.trading.reasons import Refusal, SkipReason
-from libs.trading.sizing import MOVES_WITH_MASTER, SLICES_MAX, sized, sized_quantity, sliced
+from libs.trading.sizing import (
+    MOVES_WITH_MASTER,
+    SLICES_MAX,
+    resized,
+    sized,
+    sized_quantity,
+    sliced,
+)
 from tests.factories import NOON, a_signal, some_terms
 
 WELL_KNOWN = Standing(funds=Decimal(100_000), equity=Decimal(250_000))
@@ -181,6 +188,17 @@ def test_only_shares_of_the_masters_quantity_move_with_it() -> None:
     }
 
     assert moved == MOVES_WITH_MASTER
+
+
+@pytest.mark.parametrize("mode", SizingMode)
+def test_a_change_by_the_master_moves_only_sizes_that_follow_his(mode: SizingMode) -> None:
+    changed = an_entry(quantity=40, price=Decimal(400))
+    sizing = a_sizing(mode, 7)
+
+    quantity = resized(changed, sizing, WELL_KNOWN, 7)
+
+    moves = mode in MOVES_WITH_MASTER
+    assert quantity == (sized(changed, sizing, WELL_KNOWN) if moves else 7)
 
 
 @given(

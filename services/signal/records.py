@@ -66,3 +66,11 @@ def follow_message(follow: Follow, partitions: int) -> OutboxMessage:
         partitions=(shard_of(follow.account_id, partitions),),
         payload=codec.encode(follow),
     )
+
+
+def signal_from(payload: bytes) -> Signal:
+    """Read a signal as it was published."""
+    signal = codec.decode(topics.SIGNALS, payload)
+    if not isinstance(signal, Signal):
+        raise TypeError("the signals topic carries signals")
+    return signal

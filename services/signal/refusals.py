@@ -54,6 +54,15 @@ def signal_unknown() -> Problem:
     return Problem(404, "SIGNAL_UNKNOWN", "You have no such signal. GET /signals lists them.")
 
 
+def signal_not_of_this_strategy() -> Problem:
+    return Problem(
+        404,
+        "SIGNAL_UNKNOWN",
+        "The strategy of this follow has no such signal. GET /reports/follows/{follow_id}/signals"
+        " lists those it covers.",
+    )
+
+
 def parent_unknown() -> Problem:
     return Problem(
         404,

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from libs.trading.signals import Signal
 from services.signal.answers import SignalAnswer, signal_answer
+from services.signal.report_explaining import Explanation, Outcome
 from services.signal.report_records import CopiedOrder, Figures, Latency, Slippage, Totals
 from services.signal.report_sentences import general_sentence, own_sentence
 
@@ -131,6 +132,35 @@ class FollowReportAnswer(BaseModel):
     cursor: str | None
 
 
+class WhyAnswer(BaseModel):
+    """What became of one signal at one follow, and why. `reason` is a code, `figures` its numbers.
+
+    `signal` is null when the follow does not cover it. `order_signal_id` is the signal whose order
+    this is about: for a change or a cancellation that of an earlier PLACE.
+    """
+
+    signal_id: str
+    seq: int
+    accepted_at: datetime
+    outcome: Outcome
+    reason: str | None
+    sentence: str
+    figures: dict[str, str]
+    order_signal_id: str
+    signal: SignalAnswer | None
+
+
+class WhyWithOrdersAnswer(WhyAnswer):
+    orders: list[FollowRowAnswer]
+
+
+class WhyListAnswer(BaseModel):
+    """What the follow covers, newest first. `cursor` is the `before` of the next page."""
+
+    signals: list[WhyAnswer]
+    cursor: str | None
+
+
 class SignalTotalsAnswer(BaseModel):
     signal: SignalAnswer
     totals: TotalsAnswer
@@ -167,6 +197,21 @@ def follow_report_answer(
         slippage=_slippage(figures.slippage),
         orders=[follow_row(order) for order in orders],
         cursor=orders[-1].order_id if len(orders) == limit else None,
+    )
+
+
+def why_answer(signal: Signal, explanation: Explanation) -> WhyAnswer:
+    covered = explanation.outcome is not Outcome.NOT_COVERED
+    return WhyAnswer(
+        signal_id=signal.signal_id,
+        seq=signal.seq,
+        accepted_at=signal.stamps.accepted_at,
+        outcome=explanation.outcome,
+        reason=explanation.reason,
+        sentence=explanation.sentence,
+        figures=explanation.figures,
+        order_signal_id=signal.parent_signal_id or signal.signal_id,
+        signal=signal_answer(signal) if covered else None,
     )
 
 

@@ -5,10 +5,14 @@ broker's, this service's (published) and the database's (everything else).
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 
 import asyncpg
 
+from libs.trading.follows import Follow
+from libs.trading.signals import Signal
+from services.signal.records import signal_from
 from services.signal.report_records import CopiedOrder, Figures, Latency, Slippage, Totals
 
 _WAIT_S = 2
@@ -100,6 +104,26 @@ with orders as ({_ORDERS}
     order by o.order_id desc limit $4)
 select {_COLUMNS} from orders order by order_id desc
 """  # noqa: S608  # constants
+_OF_FOLLOW_AND_SIGNALS = f"""
+with orders as ({_ORDERS} where o.follow_id = $1 and o.signal_id = any($2::uuid[]))
+select {_COLUMNS} from orders order by order_id
+"""  # noqa: S608  # constants
+_COVERED = """
+select payload from signal.signals
+where master_id = $1 and strategy_id = $2 and seq > $3 and ($4::bigint is null or seq <= $4)
+    and ($5::bigint is null or seq < $5)
+order by seq desc limit $6
+"""
+# What one account opened by a strategy, through this follow or an earlier one.
+_OPENED = """
+select instrument, product, min(planned_at) as since from signal.report_orders
+where follow_id in (
+        select follow_id from signal.follows where account_id = $1 and strategy_id = $2
+    )
+    and action = 'PLACE' and instrument = any($3::text[])
+    and (filled_quantity > 0 or state not in ('SKIPPED', 'REJECTED', 'NOT_PLACED', 'LAPSED'))
+group by instrument, product
+"""
 _TOTALS_OF_SIGNALS = f"""
 select signal_id, {_COUNTS} from signal.report_orders
 where signal_id = any($1::uuid[]) group by signal_id
@@ -135,6 +159,42 @@ class ReportQueries:
         """Read newest first."""
         rows = await self._rows(_PAGE_OF_FOLLOW, follow_id, days, before, limit)
         return [CopiedOrder(**row) for row in rows]
+
+    async def orders_of_follow_and_signals(
+        self, follow_id: str, signal_ids: Sequence[str]
+    ) -> list[CopiedOrder]:
+        rows = await self._rows(_OF_FOLLOW_AND_SIGNALS, follow_id, signal_ids)
+        return [CopiedOrder(**row) for row in rows]
+
+    async def signal_of_strategy(self, strategy_id: str, signal_id: str) -> Signal | None:
+        rows = await self._rows(
+            "select payload from signal.signals where signal_id = $1 and strategy_id = $2",
+            signal_id,
+            strategy_id,
+        )
+        return signal_from(rows[0]["payload"]) if rows else None
+
+    async def covered_signals(
+        self, follow: Follow, *, before_seq: int | None, limit: int
+    ) -> list[Signal]:
+        """Read the signals a follow covers, newest first."""
+        rows = await self._rows(
+            _COVERED,
+            follow.master_id,
+            follow.strategy_id,
+            follow.from_seq,
+            follow.until_seq,
+            before_seq,
+            limit,
+        )
+        return [signal_from(row["payload"]) for row in rows]
+
+    async def opened(
+        self, follow: Follow, instruments: Sequence[str]
+    ) -> dict[tuple[str, str], datetime]:
+        """Tell since when a strategy may hold something here, by instrument and product."""
+        rows = await self._rows(_OPENED, follow.account_id, follow.strategy_id, instruments)
+        return {(row["instrument"], row["product"]): row["since"] for row in rows}
 
     async def totals_of_signals(self, signal_ids: Sequence[str]) -> dict[str, Totals]:
         """Count per signal; one without any order is left out."""

@@ -3,14 +3,19 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
-from libs.runtime.identity import Principal, Role, requires
 from libs.trading.signals import Signal
-from services.signal import refusals
 from services.signal.answers import signal_answer
-from services.signal.records import StoredFollow
+from services.signal.report_access import (
+    Follower,
+    Master,
+    Queries,
+    Repository,
+    own_follow,
+    own_signal,
+)
 from services.signal.report_answers import (
     FollowReportAnswer,
     FollowRowAnswer,
@@ -27,25 +32,12 @@ from services.signal.report_answers import (
 from services.signal.report_csv import MEDIA_TYPE, PAGE, asked_for_csv, csv_answer
 from services.signal.report_queries import ReportQueries
 from services.signal.report_records import Totals
-from services.signal.repository import SignalRepository
+from services.signal.report_why_routes import router as why_router
 
-router = APIRouter(prefix="/reports", tags=["reports"])
-
-
-async def _queries(request: Request) -> ReportQueries:
-    queries: ReportQueries = request.app.state.reports.queries
-    return queries
+router = APIRouter(tags=["reports"])
+router.include_router(why_router)
 
 
-async def _repository(request: Request) -> SignalRepository:
-    repository: SignalRepository = request.app.state.repository
-    return repository
-
-
-Queries = Annotated[ReportQueries, Depends(_queries)]
-Repository = Annotated[SignalRepository, Depends(_repository)]
-Master = Annotated[Principal, requires(Role.MASTER)]
-Follower = Annotated[Principal, requires(Role.FOLLOWER)]
 PageSize = Annotated[int, Query(ge=1, le=500)]
 Days = Annotated[int, Query(ge=1, le=4_000, description="Orders planned within that many days.")]
 _CSV: dict[int | str, dict[str, Any]] = {
@@ -62,7 +54,7 @@ _JSON_OR_CSV: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/signals")
+@router.get("/reports/signals")
 async def recent_signals(
     master: Master,
     repository: Repository,
@@ -87,16 +79,18 @@ async def recent_signals(
 
 
 # Before the route of the bare id, which would take the ending for a part of it.
-@router.get("/signals/{signal_id}.csv", response_class=Response, responses=_CSV)
+@router.get("/reports/signals/{signal_id}.csv", response_class=Response, responses=_CSV)
 async def signal_report_as_csv(
     signal_id: UUID, master: Master, repository: Repository, queries: Queries
 ) -> StreamingResponse:
     """Export all orders of one own signal."""
-    signal = await _own_signal(signal_id, master, repository)
+    signal = await own_signal(signal_id, master, repository)
     return await _signal_csv(signal, queries)
 
 
-@router.get("/signals/{signal_id}", response_model=SignalReportAnswer, responses=_JSON_OR_CSV)
+@router.get(
+    "/reports/signals/{signal_id}", response_model=SignalReportAnswer, responses=_JSON_OR_CSV
+)
 async def signal_report(
     request: Request,
     signal_id: UUID,
@@ -107,7 +101,7 @@ async def signal_report(
     limit: PageSize = 100,
 ) -> SignalReportAnswer | StreamingResponse:
     """Show what became of one own signal at all its followers."""
-    signal = await _own_signal(signal_id, master, repository)
+    signal = await own_signal(signal_id, master, repository)
     if asked_for_csv(request):
         return await _signal_csv(signal, queries)
     figures = await queries.figures_of_signal(signal.signal_id)
@@ -115,16 +109,18 @@ async def signal_report(
     return signal_report_answer(signal, figures, orders, limit=limit)
 
 
-@router.get("/follows/{follow_id}.csv", response_class=Response, responses=_CSV)
+@router.get("/reports/follows/{follow_id}.csv", response_class=Response, responses=_CSV)
 async def follow_report_as_csv(
     follow_id: UUID, follower: Follower, repository: Repository, queries: Queries, days: Days = 30
 ) -> StreamingResponse:
     """Export the orders of one own follow, newest first."""
-    stored = await _own_follow(follow_id, follower, repository)
+    stored = await own_follow(follow_id, follower, repository)
     return await _follow_csv(stored.follow.follow_id, queries, days)
 
 
-@router.get("/follows/{follow_id}", response_model=FollowReportAnswer, responses=_JSON_OR_CSV)
+@router.get(
+    "/reports/follows/{follow_id}", response_model=FollowReportAnswer, responses=_JSON_OR_CSV
+)
 async def follow_report(
     request: Request,
     follow_id: UUID,
@@ -136,29 +132,13 @@ async def follow_report(
     limit: PageSize = 100,
 ) -> FollowReportAnswer | StreamingResponse:
     """Show what one own follow copied, and what it did not and why."""
-    stored = await _own_follow(follow_id, follower, repository)
+    stored = await own_follow(follow_id, follower, repository)
     own_id = stored.follow.follow_id
     if asked_for_csv(request):
         return await _follow_csv(own_id, queries, days)
     figures = await queries.figures_of_follow(own_id, days=days)
     orders = await queries.orders_of_follow(own_id, days=days, before=_text(before), limit=limit)
     return follow_report_answer(own_id, days, figures, orders, limit=limit)
-
-
-async def _own_signal(signal_id: UUID, master: Principal, repository: SignalRepository) -> Signal:
-    signal = await repository.signal_of(master.user_id, str(signal_id))
-    if signal is None:
-        raise refusals.signal_unknown()
-    return signal
-
-
-async def _own_follow(
-    follow_id: UUID, follower: Principal, repository: SignalRepository
-) -> StoredFollow:
-    stored = await repository.follow_of(follower.user_id, str(follow_id))
-    if stored is None:
-        raise refusals.follow_unknown()
-    return stored
 
 
 async def _signal_csv(signal: Signal, queries: ReportQueries) -> StreamingResponse:

@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from libs.contracts import codec, topics
 from libs.runtime.outbox import OutboxMessage, enqueue
-from libs.trading.signals import Signal
+from services.signal.records import signal_from
 from services.signal.report_events import OrderNews, PublishedSignal
 from services.signal.repository_counter import SCHEMA
 
@@ -130,8 +129,7 @@ async def _not_kept(
     connection: "PoolConnectionProxy", orders: Sequence[OrderNews]
 ) -> list[PublishedSignal]:
     rows = await connection.fetch(_NOT_KEPT, sorted({news.newest.signal_id for news in orders}))
-    read = [codec.decode(topics.SIGNALS, row["payload"]) for row in rows]
-    return [PublishedSignal(signal=signal) for signal in read if isinstance(signal, Signal)]
+    return [PublishedSignal(signal=signal_from(row["payload"])) for row in rows]
 
 
 async def _keep_signals(

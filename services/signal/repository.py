@@ -7,7 +7,7 @@ from weakref import WeakValueDictionary
 
 import asyncpg
 
-from libs.contracts import codec, topics, views
+from libs.contracts import views
 from libs.trading.accounts import Account
 from libs.trading.signals import Signal
 from services.signal.records import (
@@ -16,6 +16,7 @@ from services.signal.records import (
     Standing,
     StoredFollow,
     Strategy,
+    signal_from,
 )
 from services.signal.repository_counter import FOLLOW, CounterBook, one, stored_follow
 
@@ -99,10 +100,10 @@ class SignalRepository:
         earlier, parent = row["earlier_payload"], row["parent_payload"]
         return Standing(
             owns_strategy=row["owns_strategy"],
-            earlier=Earlier(signal=_signal(earlier), request_hash=row["earlier_hash"])
+            earlier=Earlier(signal=signal_from(earlier), request_hash=row["earlier_hash"])
             if earlier
             else None,
-            parent=_signal(parent) if parent else None,
+            parent=signal_from(parent) if parent else None,
         )
 
     async def add_strategy(
@@ -184,7 +185,7 @@ class SignalRepository:
             before_seq,
             limit,
         )
-        return [_signal(row["payload"]) for row in rows]
+        return [signal_from(row["payload"]) for row in rows]
 
     async def signal_of(self, master_id: str, signal_id: str) -> Signal | None:
         row = await self._row(
@@ -192,7 +193,7 @@ class SignalRepository:
             signal_id,
             master_id,
         )
-        return _signal(row["payload"]) if row else None
+        return signal_from(row["payload"]) if row else None
 
     async def follow_of(self, user_id: str, follow_id: str) -> StoredFollow | None:
         row = await self._row(
@@ -246,10 +247,3 @@ class SignalRepository:
         async with self._pool.acquire(timeout=_WAIT_S) as connection:
             rows: list[asyncpg.Record] = await connection.fetch(query, *arguments)
             return rows
-
-
-def _signal(payload: bytes) -> Signal:
-    signal = codec.decode(topics.SIGNALS, payload)
-    if not isinstance(signal, Signal):
-        raise TypeError("the signals topic carries signals")
-    return signal

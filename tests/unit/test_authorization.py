@@ -61,6 +61,8 @@ signal GET /follows : follower
 signal GET /follows/{follow_id} : follower
 signal GET /reports/follows/{follow_id} : follower
 signal GET /reports/follows/{follow_id}.csv : follower
+signal GET /reports/follows/{follow_id}/signals : follower
+signal GET /reports/follows/{follow_id}/signals/{signal_id} : follower
 signal GET /reports/signals : master
 signal GET /reports/signals/{signal_id} : master
 signal GET /reports/signals/{signal_id}.csv : master

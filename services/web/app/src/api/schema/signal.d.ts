@@ -95,6 +95,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/reports/follows/{follow_id}/signals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Why Of All
+         * @description List the signals an own follow covers, each with what became of it, an order or none.
+         */
+        get: operations["why_of_all_reports_follows__follow_id__signals_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/reports/follows/{follow_id}/signals/{signal_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Why Of One
+         * @description Say why an own follow copied one signal of its strategy, or why not.
+         */
+        get: operations["why_of_one_reports_follows__follow_id__signals__signal_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/reports/signals": {
         parameters: {
             query?: never;
@@ -363,7 +403,7 @@ export interface components {
          * @description 202 of an alert; the same alert again gets the same signals.
          */
         AlertAnswer: {
-            outcome: components["schemas"]["Outcome"];
+            outcome: components["schemas"]["services__signal__webhooks__Outcome"];
             /** Refused */
             refused: number;
             /** Signal Ids */
@@ -392,7 +432,7 @@ export interface components {
              * Format: date-time
              */
             at: string;
-            outcome: components["schemas"]["Outcome"];
+            outcome: components["schemas"]["services__signal__webhooks__Outcome"];
             /** Problem */
             problem: string;
             /** Refused */
@@ -801,12 +841,6 @@ export interface components {
          */
         OrderType: "MARKET" | "LIMIT" | "STOP" | "STOP_LIMIT";
         /**
-         * Outcome
-         * @description What became of a delivery. Only the first three made or met signals.
-         * @enum {string}
-         */
-        Outcome: "ACCEPTED" | "PARTLY_ACCEPTED" | "REPEATED" | "REFUSED" | "OUT_OF_TIME" | "UNSIGNED" | "TOO_LARGE" | "TOO_MANY" | "NOT_NOW";
-        /**
          * Product
          * @enum {string}
          */
@@ -836,6 +870,18 @@ export interface components {
          * @enum {string}
          */
         Segment: "EQUITY" | "FUTURES" | "OPTIONS" | "CURRENCY" | "COMMODITY";
+        /**
+         * Outcome
+         * @description What became of one signal at one follow.
+         * @enum {string}
+         */
+        services__signal__report_explaining__Outcome: "NOT_COVERED" | "ON_THE_WAY" | "WAITING" | "WORKING" | "COPIED" | "PARTLY_COPIED" | "SKIPPED" | "REJECTED" | "CANCELLED" | "LAPSED" | "NOT_PLACED" | "NEEDS_ATTENTION" | "EARLIER_ORDER" | "NOTHING_TO_CHANGE" | "NOTHING_TO_CLOSE" | "NO_ORDER";
+        /**
+         * Outcome
+         * @description What became of a delivery. Only the first three made or met signals.
+         * @enum {string}
+         */
+        services__signal__webhooks__Outcome: "ACCEPTED" | "PARTLY_ACCEPTED" | "REPEATED" | "REFUSED" | "OUT_OF_TIME" | "UNSIGNED" | "TOO_LARGE" | "TOO_MANY" | "NOT_NOW";
         /**
          * Side
          * @enum {string}
@@ -1182,6 +1228,72 @@ export interface components {
          * @enum {string}
          */
         WhenSmall: "SKIP" | "ONE_LOT";
+        /**
+         * WhyAnswer
+         * @description What became of one signal at one follow, and why. `reason` is a code, `figures` its numbers.
+         *
+         *     `signal` is null when the follow does not cover it. `order_signal_id` is the signal whose order
+         *     this is about: for a change or a cancellation that of an earlier PLACE.
+         */
+        WhyAnswer: {
+            /**
+             * Accepted At
+             * Format: date-time
+             */
+            accepted_at: string;
+            /** Figures */
+            figures: {
+                [key: string]: string;
+            };
+            /** Order Signal Id */
+            order_signal_id: string;
+            outcome: components["schemas"]["services__signal__report_explaining__Outcome"];
+            /** Reason */
+            reason: string | null;
+            /** Sentence */
+            sentence: string;
+            /** Seq */
+            seq: number;
+            signal: components["schemas"]["SignalAnswer"] | null;
+            /** Signal Id */
+            signal_id: string;
+        };
+        /**
+         * WhyListAnswer
+         * @description What the follow covers, newest first. `cursor` is the `before` of the next page.
+         */
+        WhyListAnswer: {
+            /** Cursor */
+            cursor: string | null;
+            /** Signals */
+            signals: components["schemas"]["WhyAnswer"][];
+        };
+        /** WhyWithOrdersAnswer */
+        WhyWithOrdersAnswer: {
+            /**
+             * Accepted At
+             * Format: date-time
+             */
+            accepted_at: string;
+            /** Figures */
+            figures: {
+                [key: string]: string;
+            };
+            /** Order Signal Id */
+            order_signal_id: string;
+            /** Orders */
+            orders: components["schemas"]["FollowRowAnswer"][];
+            outcome: components["schemas"]["services__signal__report_explaining__Outcome"];
+            /** Reason */
+            reason: string | null;
+            /** Sentence */
+            sentence: string;
+            /** Seq */
+            seq: number;
+            signal: components["schemas"]["SignalAnswer"] | null;
+            /** Signal Id */
+            signal_id: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -1412,6 +1524,73 @@ export interface operations {
                 };
                 content: {
                     "text/csv": string;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    why_of_all_reports_follows__follow_id__signals_get: {
+        parameters: {
+            query?: {
+                /** @description The cursor of the page before. */
+                before?: number | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                follow_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WhyListAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    why_of_one_reports_follows__follow_id__signals__signal_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                follow_id: string;
+                signal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WhyWithOrdersAnswer"];
                 };
             };
             /** @description Validation Error */

@@ -73,7 +73,7 @@ def fit(
     )
 
 
-def change_refused(manifest: BrokerManifest, changes: int) -> Refusal | None:
+def too_many_changes(manifest: BrokerManifest, changes: int) -> Refusal | None:
     """Say why an order that was modified so often is not modified once more, or None."""
     most = manifest.modifications_per_order_max
     if changes < most:

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from libs.brokers.fitting import FittedOrder, WantedOrder, change_refused, fit, needs_quote
+from libs.brokers.fitting import FittedOrder, WantedOrder, fit, needs_quote, too_many_changes
 from libs.brokers.manifest import BrokerManifest, SegmentRules, TagRules
 from libs.trading.instruments import Instrument, InstrumentClass
 from libs.trading.orders import OrderTerms, OrderType, Product, Side, Validity
@@ -196,8 +196,8 @@ def test_validity_of_the_segment_counts() -> None:
 def test_order_is_not_modified_more_often_than_the_broker_bears() -> None:
     broker = replace(BROKER, modifications_per_order_max=3)
 
-    assert change_refused(broker, 2) is None
-    refused = change_refused(broker, 3)
+    assert too_many_changes(broker, 2) is None
+    refused = too_many_changes(broker, 3)
     assert refused is not None
     assert (refused.reason, refused.figures["limit"]) == (SkipReason.TOO_MANY_CHANGES, "3")
 
@@ -234,7 +234,7 @@ def test_follower_is_told_what_the_broker_does_not_take(order: WantedOrder, told
 
 
 def test_follower_is_told_how_often_an_order_was_changed() -> None:
-    refused = change_refused(BROKER, 20)
+    refused = too_many_changes(BROKER, 20)
 
     assert refused is not None
     assert sentence(*refused) == "The order was changed 20 times already; A Broker allows 20."

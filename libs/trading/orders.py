@@ -58,6 +58,14 @@ class OrderStatus(StrEnum):
     LAPSED = "LAPSED"
 
 
+class OrderExtra(StrEnum):
+    """What an order that was not sent from here may have, and ours never do."""
+
+    AFTER_MARKET = "AFTER_MARKET"
+    DISCLOSED_QUANTITY = "DISCLOSED_QUANTITY"
+    ATTACHED_EXITS = "ATTACHED_EXITS"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderTerms:
     """The part of an order that a modification may change."""
@@ -105,7 +113,8 @@ class OrderReport:
     """What a broker said about one order, from a reply, its order feed or its order book.
 
     `filled_quantity` is cumulative. `client_order_id` is None for an order without a tag of ours.
-    `message` keeps the broker's own words.
+    `message` keeps the broker's own words. `at` is when this became so, where the broker tells it
+    apart from `placed_at`, the order's own beginning.
     """
 
     status: OrderStatus
@@ -121,6 +130,9 @@ class OrderReport:
     code: str | None = None
     message: str = ""
     at: datetime | None = None
+    placed_at: datetime | None = None
+    validity: Validity | None = None
+    extras: frozenset[OrderExtra] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,10 +2,11 @@ import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from libs.contracts.v1 import common_pb2 as _common_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Mapping as _Mapping
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -46,6 +47,13 @@ class OrderState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ORDER_STATE_LAPSED: _ClassVar[OrderState]
     ORDER_STATE_NOT_PLACED: _ClassVar[OrderState]
     ORDER_STATE_NEEDS_ATTENTION: _ClassVar[OrderState]
+
+class OrderExtra(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ORDER_EXTRA_UNSPECIFIED: _ClassVar[OrderExtra]
+    ORDER_EXTRA_AFTER_MARKET: _ClassVar[OrderExtra]
+    ORDER_EXTRA_DISCLOSED_QUANTITY: _ClassVar[OrderExtra]
+    ORDER_EXTRA_ATTACHED_EXITS: _ClassVar[OrderExtra]
 ORDER_STATUS_UNSPECIFIED: OrderStatus
 ORDER_STATUS_ACKED: OrderStatus
 ORDER_STATUS_OPEN: OrderStatus
@@ -74,9 +82,13 @@ ORDER_STATE_REJECTED: OrderState
 ORDER_STATE_LAPSED: OrderState
 ORDER_STATE_NOT_PLACED: OrderState
 ORDER_STATE_NEEDS_ATTENTION: OrderState
+ORDER_EXTRA_UNSPECIFIED: OrderExtra
+ORDER_EXTRA_AFTER_MARKET: OrderExtra
+ORDER_EXTRA_DISCLOSED_QUANTITY: OrderExtra
+ORDER_EXTRA_ATTACHED_EXITS: OrderExtra
 
 class OrderReport(_message.Message):
-    __slots__ = ("status", "broker_order_id", "client_order_id", "exchange_order_id", "instrument", "side", "product", "terms", "filled_quantity", "average_price", "code", "message", "at")
+    __slots__ = ("status", "broker_order_id", "client_order_id", "exchange_order_id", "instrument", "side", "product", "terms", "filled_quantity", "average_price", "code", "message", "at", "placed_at", "validity", "extras")
     STATUS_FIELD_NUMBER: _ClassVar[int]
     BROKER_ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     CLIENT_ORDER_ID_FIELD_NUMBER: _ClassVar[int]
@@ -90,6 +102,9 @@ class OrderReport(_message.Message):
     CODE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     AT_FIELD_NUMBER: _ClassVar[int]
+    PLACED_AT_FIELD_NUMBER: _ClassVar[int]
+    VALIDITY_FIELD_NUMBER: _ClassVar[int]
+    EXTRAS_FIELD_NUMBER: _ClassVar[int]
     status: OrderStatus
     broker_order_id: str
     client_order_id: str
@@ -103,7 +118,10 @@ class OrderReport(_message.Message):
     code: str
     message: str
     at: _timestamp_pb2.Timestamp
-    def __init__(self, status: _Optional[_Union[OrderStatus, str]] = ..., broker_order_id: _Optional[str] = ..., client_order_id: _Optional[str] = ..., exchange_order_id: _Optional[str] = ..., instrument: _Optional[str] = ..., side: _Optional[_Union[_common_pb2.Side, str]] = ..., product: _Optional[_Union[_common_pb2.Product, str]] = ..., terms: _Optional[_Union[_common_pb2.OrderTerms, _Mapping]] = ..., filled_quantity: _Optional[int] = ..., average_price: _Optional[str] = ..., code: _Optional[str] = ..., message: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    placed_at: _timestamp_pb2.Timestamp
+    validity: _common_pb2.Validity
+    extras: _containers.RepeatedScalarFieldContainer[OrderExtra]
+    def __init__(self, status: _Optional[_Union[OrderStatus, str]] = ..., broker_order_id: _Optional[str] = ..., client_order_id: _Optional[str] = ..., exchange_order_id: _Optional[str] = ..., instrument: _Optional[str] = ..., side: _Optional[_Union[_common_pb2.Side, str]] = ..., product: _Optional[_Union[_common_pb2.Product, str]] = ..., terms: _Optional[_Union[_common_pb2.OrderTerms, _Mapping]] = ..., filled_quantity: _Optional[int] = ..., average_price: _Optional[str] = ..., code: _Optional[str] = ..., message: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., placed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., validity: _Optional[_Union[_common_pb2.Validity, str]] = ..., extras: _Optional[_Iterable[_Union[OrderExtra, str]]] = ...) -> None: ...
 
 class BrokerUpdate(_message.Message):
     __slots__ = ("account_id", "broker", "source", "received_at", "report")

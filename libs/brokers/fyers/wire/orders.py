@@ -1,6 +1,6 @@
 """Orders on the FYERS wire: request bodies and order book rows (API v3 reference, orders)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +16,7 @@ from libs.brokers.fyers.wire.values import (
     SIDE_OF,
     SIDES,
     VALIDITIES,
+    VALIDITY_OF,
     instant_of,
     meaning_of,
     price_of,
@@ -23,7 +24,10 @@ from libs.brokers.fyers.wire.values import (
     text_of,
     whole_of,
 )
-from libs.trading.orders import OrderIntent, OrderReport, OrderStatus, OrderTerms
+from libs.trading.orders import OrderExtra, OrderIntent, OrderReport, OrderStatus, OrderTerms
+
+# Cover and bracket orders: one order with its ways out attached.
+_WITH_LEGS = ("CO", "BO")
 
 NameOf = Callable[[str], str | None]
 
@@ -107,7 +111,25 @@ def order_in_book(row: Mapping[str, Any], name_of: NameOf) -> OrderReport:
         average_price=price_of(row.get("tradedPrice")) if filled else None,
         message=str(row.get("message") or ""),
         at=instant_of(row.get("update_time_epoch_oms"), row.get("orderDateTime")),
+        placed_at=instant_of(None, row.get("orderDateTime")),
+        validity=meaning_of(VALIDITY_OF, row.get("orderValidity")),
+        extras=frozenset(_extras(row)),
     )
+
+
+def _extras(row: Mapping[str, Any]) -> Iterator[OrderExtra]:
+    """List what the owner's own orders may have beside their terms. Garbled fields are none."""
+    if row.get("offlineOrder") is True:
+        yield OrderExtra.AFTER_MARKET
+    if _given(row.get("disclosedQty")) or _given(row.get("discloseQty")):
+        yield OrderExtra.DISCLOSED_QUANTITY
+    attached = _given(row.get("takeProfit")) or _given(row.get("stopLoss"))
+    if attached or row.get("productType") in _WITH_LEGS or text_of(row.get("parentId")):
+        yield OrderExtra.ATTACHED_EXITS
+
+
+def _given(value: object) -> bool:
+    return isinstance(value, int | float) and value > 0
 
 
 def _standing(row: Mapping[str, Any]) -> tuple[OrderStatus, int]:

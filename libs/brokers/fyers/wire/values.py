@@ -28,6 +28,7 @@ PRODUCTS: Mapping[Product, str] = {
 VALIDITIES: Mapping[Validity, str] = {Validity.DAY: "DAY", Validity.IOC: "IOC"}
 
 SIDE_OF: Mapping[object, Side] = {code: side for side, code in SIDES.items()}
+VALIDITY_OF: Mapping[object, Validity] = {code: validity for validity, code in VALIDITIES.items()}
 ORDER_TYPE_OF: Mapping[object, OrderType] = {
     code: order_type for order_type, code in ORDER_TYPES.items()
 }

@@ -10,7 +10,15 @@ import pytest
 from libs.brokers.errors import OutcomeUnknown, SessionExpired
 from libs.brokers.fyers import wire
 from libs.brokers.fyers.wire.feed import FEED_KEYS
-from libs.trading.orders import OrderReport, OrderStatus, OrderTerms, OrderType, Product, Side
+from libs.trading.orders import (
+    OrderReport,
+    OrderStatus,
+    OrderTerms,
+    OrderType,
+    Product,
+    Side,
+    Validity,
+)
 from tests.unit.libs.brokers.fyers.payloads import payload
 
 
@@ -34,6 +42,8 @@ def test_new_order_of_the_reference_is_read_whole() -> None:
         product=Product.DELIVERY,
         terms=OrderTerms(order_type=OrderType.MARKET, quantity=1),
         at=datetime(2023, 12, 18, 8, 21, 30, tzinfo=UTC),
+        placed_at=datetime(2023, 12, 18, 8, 21, 30, tzinfo=UTC),
+        validity=Validity.DAY,
     )
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from libs.brokers.errors import OutcomeUnknown
 from libs.brokers.fyers import wire
 from libs.trading.orders import (
+    OrderExtra,
     OrderReport,
     OrderStatus,
     OrderTerms,
@@ -142,7 +143,28 @@ def test_partly_filled_order_is_read_whole() -> None:
         filled_quantity=4,
         average_price=Decimal("812.35"),
         at=datetime(2026, 11, 23, 6, 30, 7, tzinfo=UTC),
+        placed_at=datetime(2026, 11, 23, 6, 30, 7, tzinfo=UTC),
+        validity=Validity.DAY,
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "extras"),
+    [
+        ({}, set()),
+        ({"offlineOrder": True}, {OrderExtra.AFTER_MARKET}),
+        ({"disclosedQty": 2}, {OrderExtra.DISCLOSED_QUANTITY}),
+        ({"discloseQty": 2, "stopLoss": 1.5}, set(OrderExtra) - {OrderExtra.AFTER_MARKET}),
+        ({"takeProfit": 3}, {OrderExtra.ATTACHED_EXITS}),
+        ({"productType": "BO"}, {OrderExtra.ATTACHED_EXITS}),
+        ({"parentId": "26112300000001-BO-1"}, {OrderExtra.ATTACHED_EXITS}),
+        ({"offlineOrder": "no", "disclosedQty": "?", "parentId": []}, set()),
+    ],
+)
+def test_what_an_owners_order_has_beside_its_terms_is_told(
+    changes: dict[str, Any], extras: set[OrderExtra]
+) -> None:
+    assert read(**changes).extras == extras
 
 
 def test_rejected_foreign_order_keeps_its_words() -> None:

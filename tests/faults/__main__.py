@@ -28,10 +28,12 @@ from tests.faults import (
     ledger_rows,
     load_rows,
     signal_rows,
+    stop_rows,
     webhook_rows,
 )
 from tests.faults.canaries import canaries_of
 from tests.faults.judge import judge
+from tests.faults.keeping import keep_story
 from tests.faults.last_look import look
 from tests.faults.opening import open_scene
 from tests.faults.report import Result, RowResult
@@ -49,12 +51,14 @@ THEMES = (
     ledger_rows,
     feed_rows,
     load_rows,
+    stop_rows,
     webhook_rows,
 )
 _WIDTH = 180
 _FOLLOWERS = 62
 _LONGEST = timedelta(minutes=15)
 _MEND_WITHIN_S = 120
+_STORY_WITHIN_S = 40
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -143,6 +147,8 @@ async def _one(
         outcome.not_possible = str(error)
     except Exception as error:  # noqa: BLE001  # Whatever it is, the row has not passed.
         violations = [*(scene.violations if scene else ()), f"row: {type(error).__name__} {error}"]
+    if scene and violations:
+        outcome.said.append(await _story(scene, violations))
     try:
         async with asyncio.timeout(_MEND_WITHIN_S):
             await world.mend()
@@ -154,6 +160,15 @@ async def _one(
         if scene:
             outcome.said += scene.said
             outcome.isolation.add(scene.isolation)
+
+
+async def _story(scene: Scene, violations: Sequence[str]) -> str:
+    """Keep what tells the cause, as far as it can be read in the midst of a failure."""
+    try:
+        async with asyncio.timeout(_STORY_WITHIN_S):
+            return f"see {await keep_story(scene, violations)}"
+    except Exception as error:  # noqa: BLE001  # The violations are told all the same.
+        return f"nothing more could be read: {type(error).__name__} {error}"
 
 
 def _progress(screen: Screen, outcome: RowResult) -> None:

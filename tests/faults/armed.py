@@ -9,16 +9,19 @@ import runpy
 import signal
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from libs.brokers import registry
 from libs.brokers.manifest import BrokerManifest
+from libs.brokers.protocol import BrokerAddresses, Egress
 from libs.runtime import crashpoints
 from libs.runtime.crashpoints import Crashpoint
+from libs.trading.accounts import Environment
 
 TAGS_NOT_ECHOED = "--tags-not-echoed"
+OVER_TLS = "--over-tls"
 
 
 @dataclass(slots=True)
@@ -57,6 +60,8 @@ def main(words: Sequence[str]) -> None:
     folder, module, options = Path(words[0]), words[1], words[2:]
     if TAGS_NOT_ECHOED in options:
         _forget_tags()
+    if OVER_TLS in options:
+        _speak_tls()
     crashpoints.armed = Trigger(folder)
     sys.argv = [module]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
@@ -70,6 +75,23 @@ def _forget_tags() -> None:
         return replace(known(name), tags_echoed=False)
 
     registry.manifest = manifest  # type: ignore[assignment]  # No longer cached; it need not be.
+
+
+def _speak_tls() -> None:
+    """Reach the simulator as a live broker is reached: paper addresses never are TLS by setting."""
+    of = BrokerManifest.addresses
+
+    def addresses(
+        self: BrokerManifest,
+        environment: Environment,
+        simulator_url: str | None,
+        egress: Mapping[str, Egress] | None = None,
+    ) -> BrokerAddresses:
+        found = of(self, environment, simulator_url, egress)
+        urls = {role: url.replace("http:", "https:", 1) for role, url in found.urls.items()}
+        return replace(found, urls=urls)
+
+    BrokerManifest.addresses = addresses  # type: ignore[method-assign]  # In this process only.
 
 
 if __name__ == "__main__":

@@ -1,18 +1,30 @@
 """Rows 11 to 23 and 25: a broker that fails, lies, hides, stalls or is not there."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+import json
+from collections.abc import Sequence
 from typing import Any
 
+from tests.faults.armed import OVER_TLS
 from tests.faults.case import AT_BROKER
 from tests.faults.crowd import Member
 from tests.faults.executor_rows import IN_DOUBT, hidden_s
 from tests.faults.machine import memory_bytes
 from tests.faults.rows import row
 from tests.faults.scene import Scene
-from tests.faults.world import ANSWER_TIMEOUT_S, EVIDENCE_WINDOW_S, EXECUTORS, PROOF_S, SIMULATOR
+from tests.faults.strangers import listening, unvouched
+from tests.faults.world import (
+    ANSWER_TIMEOUT_S,
+    BROKER,
+    EVIDENCE_WINDOW_S,
+    EXECUTORS,
+    PROOF_S,
+    SIMULATOR,
+)
 
+_AWAY = "BROKER_AWAY"
+# The one name a paper account may meet; it is known only where containers have names.
+_NAME, _ANY_PORT = SIMULATOR, 9
 _UNREADABLE = "BROKER_ANSWER_UNREADABLE"
 _ABSENT = frozenset({"NOT_PLACED"})
 _MEMORY_MAX = 64 * 1024 * 1024
@@ -52,18 +64,67 @@ async def resets_the_line(scene: Scene) -> None:
         scene.check(here[follower.account_id] == "NOT_PLACED", "an order was invented")
 
 
-@row(15, "connection refused")
-async def refuses_connections(scene: Scene) -> None:
-    await scene.expect_alarm("BROKER_AWAY")
-    # The listener that an executor sees is the wire's; behind it the broker is gone too.
-    await scene.world.wires.refuse("simulator")
-    scene.world.machine.kill(SIMULATOR)
-    signal_id = await scene.emit()
-    await scene.pause(3, 5)
-    states = set(await scene.states(signal_id))
-    scene.check(states <= {"HELD", "PLANNED", "SENDING"}, f"nobody listened, and {states}")
+@row(15, "connection refused, name unknown, no TLS, bad certificate", within_s=180)
+async def cannot_be_reached(scene: Scene) -> None:
+    await _refused(scene)
+    if await _resolves(_NAME):
+        scene.said.append(f"{_NAME} resolves here: an unknown name was not tried")
+    else:
+        await _unknown_by_name(scene)
+    await _not_vouched_for(scene)
     await scene.mend()
+
+
+async def _refused(scene: Scene) -> None:
+    world = scene.world
+    await scene.expect_alarm(_AWAY)
+    # The listener that an executor sees is the wire's; behind it the broker is gone too.
+    await world.wires.refuse("simulator")
+    world.machine.kill(SIMULATOR)
+    await _held_then_sent(scene, scene.instruments[0])
+
+
+async def _unknown_by_name(scene: Scene) -> None:
+    await scene.expect_alarm(_AWAY)
+    await scene.world.restart_executors(SIMULATOR_URLS=_simulator_at(f"{_NAME}:{_ANY_PORT}"))
+    await _held_then_sent(scene, scene.instruments[1])
+
+
+async def _not_vouched_for(scene: Scene) -> None:
+    """Let one replica meet a server without TLS, the other one with a certificate of its own."""
+    await scene.expect_alarm(_AWAY)
+    async with listening() as (no_tls, _), unvouched() as (bad, heard):
+        own = {
+            number: {"SIMULATOR_URLS": _simulator_at(f"127.0.0.1:{port}")}
+            for number, port in enumerate((no_tls, bad))
+        }
+        await scene.world.restart_executors(OVER_TLS, own=own)
+        await _held_then_sent(scene, scene.instruments[2])
+    scene.check(not any(heard), "a certificate that nobody vouches for was believed")
+
+
+async def _held_then_sent(scene: Scene, instrument: str) -> None:
+    """See that orders are held, with proof that nothing left, and go once the broker is there."""
+    signal_id = await scene.emit(scene.place_body(instrument, expires_in_s=60))
+    await scene.until_states(signal_id, {"HELD"}, 15)
+    await scene.pause(2, 4)
+    states = set(await scene.states(signal_id))
+    scene.check(states <= {"HELD", "PLANNED", "SENDING"}, f"nobody was reached, and {states}")
+    scene.fault_over()
+    await scene.world.mend()
     await scene.until_states(signal_id, AT_BROKER, 25)
+
+
+def _simulator_at(address: str) -> str:
+    return json.dumps({BROKER: f"http://{address}"})
+
+
+async def _resolves(name: str) -> bool:
+    try:
+        await asyncio.get_running_loop().getaddrinfo(name, None)
+    except OSError:
+        return False
+    return True
 
 
 @row(16, "half-open connection")
@@ -144,7 +205,8 @@ async def answers_a_new_code(scene: Scene) -> None:
 @row(22, "redirect 307 to another host", followers=8)
 async def redirects(scene: Scene) -> None:
     await scene.expect_alarm(_UNREADABLE)
-    async with _listener() as (address, heard):
+    async with listening() as (port, heard):
+        address = f"http://127.0.0.1:{port}"
         await _mistreated(
             scene, _either(scene), "redirect", AT_BROKER | _ABSENT, redirect_to=address
         )
@@ -213,16 +275,3 @@ async def _fail(
 
 def _either(scene: Scene) -> str:
     return scene.dice.choice(["act_then_fail", "fail_before_act"])
-
-
-@asynccontextmanager
-async def _listener() -> AsyncIterator[tuple[str, Sequence[bytes]]]:
-    """Stand where a redirect points to, and keep what arrives."""
-    heard: list[bytes] = []
-
-    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        heard.append(await reader.read(1000))
-        writer.close()
-
-    async with await asyncio.start_server(hear, "127.0.0.1", 0) as server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", heard

@@ -76,6 +76,7 @@ class World:
     full: bool = False
     # Settings of one row's own; forgotten when the executors are put right again.
     changed: dict[str, str] = field(default_factory=dict)
+    own: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     options: tuple[str, ...] = ()
     # Over all rows: what was accepted, and what accounts' owners traded themselves.
     signals: list[Emitted] = field(default_factory=list)
@@ -108,13 +109,16 @@ class World:
         program = self.services.executor(BROKER, number)
         wired = self.wires.settings(number, program.environment)
         settings = dict(program.environment) | wired | self.changed
+        settings |= self.own.get(number, {})
         return _armed(
             replace(program, environment=settings), self.arming(program.name), self.options
         )
 
-    async def restart_executors(self, *options: str, **settings: str) -> None:
-        """Start both replicas anew with settings or options of a row's own."""
-        self.changed, self.options = dict(settings), options
+    async def restart_executors(
+        self, *options: str, own: Mapping[int, Mapping[str, str]] | None = None, **settings: str
+    ) -> None:
+        """Start both replicas anew with settings or options of a row's own; `own` by replica."""
+        self.changed, self.options, self.own = dict(settings), options, own or {}
         await asyncio.gather(*(self.machine.stop(name) for name in EXECUTORS))
         await self.machine.start([self.executor(number) for number in range(2)])
 
@@ -128,7 +132,7 @@ class World:
             armed.disarm(self.arming(name))
         await self.machine.heal()
         await self.simulator.calm()
-        if self.changed or self.options:
+        if self.changed or self.options or self.own:
             await self.restart_executors()
         await self.wait_for_owners()
 

@@ -161,11 +161,20 @@ class OrderFeed(Protocol):
 
 
 class AccountReader(Protocol):
+    """What an account is, owns and did. Every answer is complete or an error, never a part."""
+
     async def profile(self, session: BrokerSession) -> Profile: ...
 
-    async def funds(self, session: BrokerSession) -> Funds: ...
+    async def funds(self, session: BrokerSession) -> Funds:
+        """Read what is free, what is used, and the total; the worth of holdings is in none."""
 
-    async def positions(self, session: BrokerSession) -> list[Position]: ...
+    async def positions(self, session: BrokerSession) -> list[Position]:
+        """Read the net quantity per instrument and product, the owner's own trades included.
+
+        What is closed may be missing or listed with 0. Shares delivered on earlier days are
+        holdings: what of DELIVERY can be closed is `holdings` plus this, which a sale of today
+        makes negative. An instrument that has no name of ours keeps the broker's spelling.
+        """
 
     async def trade_book(self, session: BrokerSession) -> list[Trade]:
         """Every execution of the account today, ours and foreign, complete or an error.
@@ -173,7 +182,8 @@ class AccountReader(Protocol):
         An instrument that has no name of ours keeps the broker's spelling.
         """
 
-    async def holdings(self, session: BrokerSession) -> list[Holding]: ...
+    async def holdings(self, session: BrokerSession) -> list[Holding]:
+        """Read the shares delivered on earlier days; sales of today stand in `positions`."""
 
     async def aclose(self) -> None: ...
 

@@ -4,11 +4,11 @@ The newest version of an order wins; when it was acknowledged and filled is the 
 any version tells.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from uuid import UUID
 
 from libs.trading.events import OrderChanged
 from libs.trading.signals import Signal
@@ -17,6 +17,7 @@ from libs.trading.states import CLOSED_AT_BROKER, WORKING, OrderState
 # A rejection is an answer, but the broker never had the order.
 _HAD_BY_BROKER = (WORKING | CLOSED_AT_BROKER) - {OrderState.REJECTED}
 _MESSAGE_CHARACTERS_MAX = 1_000
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 # Far beyond any price, far within what the database can hold.
 _PRICE_EXPONENT_MAX = 30
 
@@ -75,8 +76,10 @@ def is_storable(signal: Signal) -> bool:
 
 
 def _first(event: OrderChanged) -> OrderNews:
+    if len(event.message) > _MESSAGE_CHARACTERS_MAX:
+        event = replace(event, message=event.message[:_MESSAGE_CHARACTERS_MAX])
     return OrderNews(
-        newest=replace(event, message=event.message[:_MESSAGE_CHARACTERS_MAX]),
+        newest=event,
         acknowledged_at=event.at if event.state in _HAD_BY_BROKER else None,
         filled_at=event.at if event.state is OrderState.FILLED else None,
     )
@@ -100,8 +103,5 @@ def _is_price(price: Decimal) -> bool:
 
 
 def _is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
+    # Seven of them in every event: a parsed `UUID` costs ten times as much.
+    return _UUID.fullmatch(text) is not None

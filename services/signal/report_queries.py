@@ -32,9 +32,8 @@ left join lateral (
     order by m.seq desc limit 1
 ) asked on asked.limit_price > 0
 """
-_OF_SIGNAL = f"with orders as ({_ORDERS} where o.signal_id = $1)"
-_OF_FOLLOW = f"""with orders as ({_ORDERS}
-    where o.follow_id = $1 and o.planned_at > clock_timestamp() - make_interval(days => $2))"""
+_OF_SIGNAL = "o.signal_id = $1"
+_OF_FOLLOW = "o.follow_id = $1 and o.planned_at > clock_timestamp() - make_interval(days => $2)"
 
 _COUNTS = """
     count(*) as planned,
@@ -52,36 +51,38 @@ _COUNTS = """
     count(*) filter (where state in ('SENDING', 'UNKNOWN')) as in_doubt,
     count(*) filter (where state = 'SKIPPED') as skipped
 """
-_TOTALS = f"{{orders}} select {_COUNTS} from orders"  # noqa: S608  # constants
-_REASONS = """{orders}
-select coalesce(reason, '') as reason, count(*) as orders from orders where state = 'SKIPPED'
-group by 1 order by 2 desc, 1
+_TOTALS = f"select {_COUNTS} from signal.report_orders o where {{scope}}"  # noqa: S608  # constants
+_REASONS = """
+select coalesce(reason, '') as reason, count(*) as orders from signal.report_orders o
+where {scope} and state = 'SKIPPED' group by 1 order by 2 desc, 1
 """
 # In the order in which an order passes them; the last two are the whole way.
 _STAGES = {
-    "master_to_accepted": ("broker_event_at", "accepted_at"),
-    "accepted_to_published": ("accepted_at", "published_at"),
-    "published_to_planned": ("published_at", "planned_at"),
-    "planned_to_sent": ("planned_at", "sent_at"),
-    "sent_to_acknowledged": ("sent_at", "acknowledged_at"),
-    "acknowledged_to_filled": ("acknowledged_at", "filled_at"),
-    "accepted_to_acknowledged": ("accepted_at", "acknowledged_at"),
-    "accepted_to_filled": ("accepted_at", "filled_at"),
+    "master_to_accepted": ("s.broker_event_at", "o.accepted_at"),
+    "accepted_to_published": ("o.accepted_at", "s.published_at"),
+    "published_to_planned": ("s.published_at", "o.planned_at"),
+    "planned_to_sent": ("o.planned_at", "o.sent_at"),
+    "sent_to_acknowledged": ("o.sent_at", "o.acknowledged_at"),
+    "acknowledged_to_filled": ("o.acknowledged_at", "o.filled_at"),
+    "accepted_to_acknowledged": ("o.accepted_at", "o.acknowledged_at"),
+    "accepted_to_filled": ("o.accepted_at", "o.filled_at"),
 }
 _SPANS = ", ".join(
     f"({place}, '{stage}', extract(epoch from {until} - {since})::float8 * 1000)"
     for place, (stage, (since, until)) in enumerate(_STAGES.items())
 )
 _PERCENTILES = "percentile_cont(array[0.5, 0.9, 0.99]) within group (order by {}) as percentiles"
-_LATENCIES = f"""{{orders}}
+_LATENCIES = f"""
 select stage, count(*) as orders, {_PERCENTILES.format("ms")}
-from orders cross join lateral (values {_SPANS}) as spans (place, stage, ms)
-where ms is not null group by place, stage order by place
+from signal.report_orders o left join signal.report_signals s using (signal_id)
+cross join lateral (values {_SPANS}) as spans (place, stage, ms)
+where {{scope}} and ms is not null group by place, stage order by place
 """  # noqa: S608  # constants
-_SLIPPAGE = f"""{{orders}}
+_SLIPPAGE = f"""
+with orders as ({_ORDERS} where {{scope}} and o.filled_quantity > 0)
 select count(*) as orders, round(sum(bp * filled_quantity) / sum(filled_quantity), 2) as mean,
     round(max(bp), 2) as worst, {_PERCENTILES.format("bp::float8")}
-from orders where bp is not null and filled_quantity > 0
+from orders where bp is not null
 """  # noqa: S608  # constants
 _COLUMNS = """order_id, signal_id, seq, account_id, broker, environment, action, instrument, side,
     product, order_type, quantity, limit_price, trigger_price, state, reason, message,
@@ -93,14 +94,13 @@ _COLUMNS = """order_id, signal_id, seq, account_id, broker, environment, action,
 # Which orders make a page is decided before anything is looked up for them.
 _PAGE_OF_SIGNAL = f"""
 with orders as ({_ORDERS}
-    where o.signal_id = $1 and ($2::uuid is null or o.order_id > $2)
+    where {_OF_SIGNAL} and ($2::uuid is null or o.order_id > $2)
     order by o.order_id limit $3)
 select {_COLUMNS} from orders order by order_id
 """  # noqa: S608  # constants
 _PAGE_OF_FOLLOW = f"""
 with orders as ({_ORDERS}
-    where o.follow_id = $1 and o.planned_at > clock_timestamp() - make_interval(days => $2)
-        and ($3::uuid is null or o.order_id < $3)
+    where {_OF_FOLLOW} and ($3::uuid is null or o.order_id < $3)
     order by o.order_id desc limit $4)
 select {_COLUMNS} from orders order by order_id desc
 """  # noqa: S608  # constants
@@ -211,15 +211,15 @@ class ReportQueries:
             row["signal_id"]: _totals(row, reasons.get(row["signal_id"], {})) for row in counted
         }
 
-    async def _figures(self, orders: str, *arguments: object) -> Figures:
+    async def _figures(self, scope: str, *arguments: object) -> Figures:
         async with (
             self._pool.acquire(timeout=_WAIT_S) as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            [totals] = await connection.fetch(_TOTALS.format(orders=orders), *arguments)
-            reasons = await connection.fetch(_REASONS.format(orders=orders), *arguments)
-            spans = await connection.fetch(_LATENCIES.format(orders=orders), *arguments)
-            [slippage] = await connection.fetch(_SLIPPAGE.format(orders=orders), *arguments)
+            [totals] = await connection.fetch(_TOTALS.format(scope=scope), *arguments)
+            reasons = await connection.fetch(_REASONS.format(scope=scope), *arguments)
+            spans = await connection.fetch(_LATENCIES.format(scope=scope), *arguments)
+            [slippage] = await connection.fetch(_SLIPPAGE.format(scope=scope), *arguments)
         return Figures(
             totals=_totals(totals, {row["reason"]: row["orders"] for row in reasons}),
             latencies=[_latency(row) for row in spans],

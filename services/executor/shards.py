@@ -1,6 +1,7 @@
 """Which shards this replica serves: assigned by Kafka, loaded from Postgres, held by lease."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -34,6 +35,8 @@ class OwnedShards(ConsumerRebalanceListener):
     forget: Callable[[Iterable[int]], None]
     assigned: set[int] = field(default_factory=set)
     epochs: dict[int, int] = field(default_factory=dict)
+    # When Kafka last assigned, by `time.monotonic()`.
+    assigned_at: float = 0.0
     _loaded: set[int] = field(default_factory=set)
     _loading: set[int] = field(default_factory=set)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -66,6 +69,7 @@ class OwnedShards(ConsumerRebalanceListener):
             log.warning("leases_not_released", shards=sorted(lost), error=str(error))
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        self.assigned_at = time.monotonic()
         partitions = list(assigned)
         by_topic = {
             topic: {item.partition for item in partitions if item.topic == topic}
@@ -103,11 +107,19 @@ class OwnedShards(ConsumerRebalanceListener):
                 log.warning("leases_wait", error=str(error))
             await asyncio.sleep(_TRY_AGAIN_S if self.epochs.keys() != self.assigned else 0.1)
 
-    async def take_free(self, shards: Iterable[int]) -> None:
-        """Without Kafka nobody assigns: serve what nobody serves any more."""
+    async def take_free(self, shards: Iterable[int], *, silent_since: float) -> None:
+        """Without Kafka nobody assigns: serve what nobody serves any more.
+
+        Not when Kafka has assigned since: what it gave to others is theirs, free for a moment or
+        not, and nobody would take it from us again.
+        """
         others = [shard for shard in shards if shard not in self.assigned]
-        taken = await self.leases.acquire(others) if others else {}
-        if taken:
+        if not others or self.assigned_at > silent_since:
+            return
+        taken = await self.leases.acquire(others)
+        if self.assigned_at > silent_since:
+            await self.leases.release(taken)
+        elif taken:
             log.warning("free_shards_taken", shards=sorted(taken))
             self.assigned |= taken.keys()
             # From here on `_drop` gives them back.

@@ -55,17 +55,19 @@ class WithoutKafka:
     async def ask(self) -> None:
         """Ask whether Kafka answers."""
         now = time.monotonic()
-        if await self.bus_ready():
-            self._answered_at, self._is_away = now, False
-        elif now - (self._answered_at or now) >= self.away_after_s:
-            self._is_away = True
-        elif not self._answered_at:
+        is_ready = await self.bus_ready()
+        if is_ready or not self._answered_at:
             self._answered_at = now
+        # Who assigns shards is there, whatever the question came to.
+        self._answered_at = max(self._answered_at, self.shards.assigned_at)
+        self._is_away = not is_ready and now - self._answered_at >= self.away_after_s
 
     async def read(self) -> None:
         """Plan what the bus did not bring."""
         if self._is_away:
-            await self.shards.take_free(range(self.followers.partitions))
+            await self.shards.take_free(
+                range(self.followers.partitions), silent_since=self._answered_at
+            )
         mine = self.shards.mine()
         if not mine:
             return

@@ -56,9 +56,8 @@ def sized_quantity(master_quantity: int, sizing: Sizing, lot_size: int) -> int:
         wanted = _EXACT.multiply(Decimal(master_quantity), sizing.value)
     else:
         return 0
-    lots = int(_EXACT.divide_int(max(wanted, Decimal(0)), Decimal(lot_size)))
-    one_lot = wanted > 0 and sizing.when_small is WhenSmall.ONE_LOT
-    return max(lots, int(one_lot)) * lot_size
+    lots = int(_EXACT.divide_int(wanted, Decimal(lot_size)))
+    return max(lots, int(sizing.when_small is WhenSmall.ONE_LOT)) * lot_size
 
 
 def sliced(entry: Entry, quantity: int) -> tuple[int, ...] | Refusal:

@@ -263,6 +263,13 @@ def test_what_a_follow_opts_into_is_not_asked_of_the_account() -> None:
     assert answer == (10,)
 
 
+def test_what_is_refused_is_never_shown_as_within_the_limit() -> None:
+    answer = decide(a_market_entry("100.501", "100"), SAME, Limits(price_distance_bps_max=50))
+
+    assert isinstance(answer, Refusal)
+    assert answer.figures["moved"] == "50.1"
+
+
 def test_an_old_quote_guards_nobody() -> None:
     quote = Quote(instrument="NSE:SBIN", last=Decimal(100), at=NOON)
     instrument = Instrument(name="NSE:SBIN")
@@ -296,6 +303,8 @@ def test_a_change_sells_no_more_than_is_held_beside_the_order() -> None:
     assert reason(12) is None
     assert reason(13) is SkipReason.SHORT
     assert reason(5) is None
+    already_short = replace(FLAT, positions={("NSE:SBIN", Product.INTRADAY): -2})
+    assert change_refused(selling, 10, 10, NO_LIMITS, account=already_short) is None
     assert reason(13, Limits(short_allowed=True)) is None
 
 

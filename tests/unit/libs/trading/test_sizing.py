@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from decimal import Decimal
+from decimal import Context, Decimal
 from fractions import Fraction
 from math import floor
 from typing import Any
@@ -155,6 +155,17 @@ def test_every_size_is_the_share_rounded_down_to_whole_lots(
     else:
         assert isinstance(answer, Refusal)
         assert Fraction(answer.figures["wanted"]) <= share
+
+
+def test_no_product_is_rounded_up_on_its_way() -> None:
+    quantity, equity, factor = 999_999_999, Decimal("999999999999.99"), Decimal("99.9999")
+    nearly = Context(prec=60).multiply(quantity * equity, factor) + Decimal("0.000001")
+    entry = an_entry(quantity=quantity, master_equity=nearly)
+
+    answer = sized(entry, a_sizing(SizingMode.EQUITY_PROPORTIONAL, factor), Standing(equity=equity))
+
+    assert isinstance(answer, Refusal)
+    assert answer.figures["wanted"] == "0.9999"
 
 
 @given(quantity=quantities, value=factors, lot=lots, when_small=st.sampled_from(WhenSmall))

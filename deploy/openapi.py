@@ -55,7 +55,7 @@ def apps() -> dict[str, FastAPI]:
     sessions: dict[str, Any] = shared | {"session_encryption_key": unused}
     return {
         "auth": build_auth(AuthSettings(**sessions, encryption_key=unused), PlatformAppSettings()),
-        "signal": build_signal(SignalSettings(**shared)),
+        "signal": build_signal(SignalSettings(**shared, order_tag_key=unused)),
         "executor": build_executor(
             ExecutorSettings(**sessions, broker=BROKERS[0], order_tag_key=unused)
         ),

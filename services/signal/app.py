@@ -19,6 +19,9 @@ from libs.runtime.postgres import database_ready, enter_pool
 from libs.runtime.problems import install_problem_handlers
 from libs.runtime.redis import open_redis
 from services.signal.backlog import Backlog
+from services.signal.capture_repository import CaptureRepository
+from services.signal.capture_routes import router as capture_router
+from services.signal.capture_wiring import enter_capture
 from services.signal.flow import SignalFlow
 from services.signal.publication import Publication
 from services.signal.report_routes import router as report_router
@@ -33,6 +36,8 @@ from services.signal.webhooks_repository import WebhookRepository
 from services.signal.webhooks_routes import router as webhooks_router
 
 _SHARDED_TOPICS = (topics.SIGNALS, topics.FOLLOW_EVENTS)
+# Younger rows are on their way from memory; the relay takes what stays longer.
+_FRESH_S = 0.25
 
 
 def build_app(settings: SignalSettings, *, publisher: Publishes | None = None) -> FastAPI:
@@ -58,6 +63,7 @@ def build_app(settings: SignalSettings, *, publisher: Publishes | None = None) -
     install_problem_handlers(app)
     app.include_router(router)
     app.include_router(webhooks_router)
+    app.include_router(capture_router)
     app.include_router(report_router)
     app.include_router(health_router(ready))
     return app
@@ -89,6 +95,7 @@ async def _wire(
         publication=publication,
         partitions=await repository.partitions(),
     )
+    app.state.capture_repository = CaptureRepository(pool)
     app.state.webhook_repository = WebhookRepository(pool)
     app.state.webhooks = WebhookFlow(
         book=app.state.webhook_repository, signals=app.state.flow, pace=Pace()
@@ -98,6 +105,7 @@ async def _wire(
     keep(stack, backlog.watch(), "backlog")
     keep(stack, publication.run(), "publication")
     stack.push_async_callback(publication.drain)
+    app.state.capture = await enter_capture(stack, settings, pool, app.state.flow)
     app.state.reports = await enter_reports(stack, settings)
 
 

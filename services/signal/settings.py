@@ -1,6 +1,6 @@
 """Everything an operator can change about the signal service."""
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from libs.runtime.settings import (
@@ -21,3 +21,5 @@ class SignalSettings(KafkaSettings, PostgresSettings, RedisSettings, InternalSet
     backlog_max: int = Field(default=10_000, ge=1)
     # How far back the copy reports reach; the order ledger keeps everything.
     report_days: int = Field(default=400, ge=1, le=4_000)
+    # Tells our own orders from a master's: the executors' key, hex.
+    order_tag_key: SecretStr = Field(validation_alias="ORDER_TAG_KEY")

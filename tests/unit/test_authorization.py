@@ -70,6 +70,8 @@ signal GET /signals : master
 signal GET /signals/{signal_id} : master
 signal GET /strategies : signed in
 signal GET /strategies/{strategy_id} : signed in
+signal GET /strategies/{strategy_id}/capture : master
+signal GET /strategies/{strategy_id}/capture/orders : master
 signal GET /strategies/{strategy_id}/webhooks : master
 signal GET /strategies/{strategy_id}/webhooks/{webhook_id}/deliveries : master
 signal PATCH /follows/{follow_id} : follower
@@ -81,6 +83,7 @@ signal POST /strategies : master
 signal POST /strategies/{strategy_id}/webhooks : master
 signal POST /strategies/{strategy_id}/webhooks/{webhook_id}/rotate : master
 signal POST /webhooks/{strategy_id}/{secret} : public
+signal PUT /strategies/{strategy_id}/capture : master
 streaming GET /feeds : OPERATORS
 streaming WS /ws/orders : socket
 """

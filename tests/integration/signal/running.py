@@ -25,6 +25,7 @@ from tests.integration.signal.people import AuthThatKnows, auth_that_knows
 from tests.servers import Database, Servers
 
 SERVICE_TOKEN = "a service token of the tests"
+TAG_KEY = "5c" * 32
 HOST = "http://lockstep.test"
 
 PLACE: dict[str, Any] = {
@@ -44,6 +45,7 @@ def settings_for(servers: Servers, postgres_dsn: str, **changes: Any) -> SignalS
         "postgres_dsn": SecretStr(postgres_dsn),
         "redis_url": servers.redis_url,
         "internal_service_token": SecretStr(SERVICE_TOKEN),
+        "order_tag_key": SecretStr(TAG_KEY),
         "environment_name": "local",
     }
     return SignalSettings(**{**values, **changes})

@@ -223,7 +223,10 @@ def signed(body: bytes) -> str:
 
 
 async def test_a_signed_webhook_takes_only_the_body_that_was_signed() -> None:
-    keys = {"signature_header": "X-Signature", "sealed_signing_key": sealed(SIGNING_KEY, SECRET)}
+    keys: dict[str, Any] = {
+        "signature_header": "X-Signature",
+        "sealed_signing_key": sealed(SIGNING_KEY, SECRET),
+    }
     room = Room(**keys)
 
     for wrong in (None, "", "00", signed(BUY)[:-1] + "x", signed(BUY + b" ")):

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import psycopg
+from prometheus_client import REGISTRY
 from uuid_utils import uuid7
 
 from libs.trading.states import OrderState as S
@@ -107,11 +108,16 @@ async def test_a_reader_that_lost_its_ledger_catches_up(
         await executors.tell(*orders)
         await asyncio.sleep(1)
         assert report_row(database, orders[0].order_id) is None
+        assert figure("lockstep_report_lag_seconds") > 0
 
         await line.mend()
 
         for order in orders:
             await reported(database, order.order_id)
+        async with asyncio.timeout(10):
+            while figure("lockstep_report_lag_seconds"):  # noqa: ASYNC110  # A figure raises no event.
+                await asyncio.sleep(0.05)
+        assert figure("lockstep_report_lag_records") == 0
 
 
 async def test_what_came_while_nobody_read_is_read_by_the_next_process(
@@ -165,6 +171,12 @@ async def test_a_signal_is_taken_while_the_reports_cannot_be_written(
     # One of them alone would wait a second for the lock.
     assert took_s < 10
     await reported(database, order.order_id)
+
+
+def figure(name: str) -> float:
+    value = REGISTRY.get_sample_value(name)
+    assert value is not None
+    return value
 
 
 async def published_signal(database: Database, signal_id: str) -> tuple[datetime, Decimal]:

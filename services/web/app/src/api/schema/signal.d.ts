@@ -269,6 +269,47 @@ export interface paths {
         patch: operations["describe_strategy_strategies__strategy_id__patch"];
         trace?: never;
     };
+    "/strategies/{strategy_id}/capture": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Own Capture */
+        get: operations["own_capture_strategies__strategy_id__capture_get"];
+        /**
+         * Change Capture
+         * @description Make own orders at this account signals of the strategy, from now on, or stop it.
+         */
+        put: operations["change_capture_strategies__strategy_id__capture_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/strategies/{strategy_id}/capture/orders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Captured Orders
+         * @description Show the account's new orders, what they became, and why some became nothing.
+         */
+        get: operations["captured_orders_strategies__strategy_id__capture_orders_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/strategies/{strategy_id}/webhooks": {
         parameters: {
             query?: never;
@@ -415,6 +456,81 @@ export interface components {
          * @enum {string}
          */
         AlertFormat: "TRADINGVIEW" | "CHARTINK";
+        /**
+         * CaptureAnswer
+         * @description Orders placed from `began_at` on become signals. `problem` says why none does just now.
+         */
+        CaptureAnswer: {
+            /** Account Id */
+            account_id: string;
+            /**
+             * Began At
+             * Format: date-time
+             */
+            began_at: string;
+            /** Broker */
+            broker: string;
+            /** On */
+            on: boolean;
+            /** Problem */
+            problem: string;
+            /** Strategy Id */
+            strategy_id: string;
+        };
+        /** CaptureBody */
+        CaptureBody: {
+            /**
+             * Account Id
+             * Format: uuid
+             */
+            account_id: string;
+            /** On */
+            on: boolean;
+        };
+        /**
+         * CapturedOrderAnswer
+         * @description A new order of the account; without `signal_id` it was not copied, `problem` says why.
+         */
+        CapturedOrderAnswer: {
+            action: components["schemas"]["SignalAction"] | null;
+            /** Broker Order Id */
+            broker_order_id: string;
+            /** Changes */
+            changes: number;
+            /** Filled Quantity */
+            filled_quantity: number;
+            /** Instrument */
+            instrument: string | null;
+            /** Limit Price */
+            limit_price: string | null;
+            order_type: components["schemas"]["OrderType"] | null;
+            /**
+             * Placed At
+             * Format: date-time
+             */
+            placed_at: string;
+            /** Problem */
+            problem: string;
+            product: components["schemas"]["Product"] | null;
+            /** Quantity */
+            quantity: number | null;
+            side: components["schemas"]["Side"] | null;
+            /** Signal Id */
+            signal_id: string | null;
+            status: components["schemas"]["OrderStatus"];
+            /** Trigger Price */
+            trigger_price: string | null;
+        };
+        /**
+         * CapturedOrdersAnswer
+         * @description Newest first, those of the last days. `cursor` is the `before` of the next page.
+         */
+        CapturedOrdersAnswer: {
+            /** Cursor */
+            cursor: string | null;
+            /** Orders */
+            orders: components["schemas"]["CapturedOrderAnswer"][];
+        };
         /**
          * DeliveriesAnswer
          * @description Newest first, the last few hundred. `cursor` is the `before` of the next page.
@@ -835,6 +951,12 @@ export interface components {
             /** State */
             state: string;
         };
+        /**
+         * OrderStatus
+         * @description What a broker says an order is, in our words. The follower order's own states are wider.
+         * @enum {string}
+         */
+        OrderStatus: "ACKED" | "OPEN" | "PARTIAL" | "FILLED" | "CANCELLED" | "REJECTED" | "LAPSED";
         /**
          * OrderType
          * @enum {string}
@@ -1922,6 +2044,106 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StrategyAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    own_capture_strategies__strategy_id__capture_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                strategy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaptureAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    change_capture_strategies__strategy_id__capture_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                strategy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CaptureBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaptureAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    captured_orders_strategies__strategy_id__capture_orders_get: {
+        parameters: {
+            query?: {
+                before?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                strategy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CapturedOrdersAnswer"];
                 };
             };
             /** @description Validation Error */

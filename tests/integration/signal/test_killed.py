@@ -17,7 +17,7 @@ import psycopg
 from uuid_utils import uuid7
 
 from tests.integration.signal.people import auth_that_knows
-from tests.integration.signal.running import PLACE, SERVICE_TOKEN, listening
+from tests.integration.signal.running import PLACE, SERVICE_TOKEN, TAG_KEY, listening
 from tests.integration.signal.test_publication import empty_outbox
 from tests.servers import Database, Servers
 
@@ -38,6 +38,7 @@ class KilledAndRestarted:
             "REDIS_URL": servers.redis_url,
             "AUTH_URL": auth_url,
             "INTERNAL_SERVICE_TOKEN": SERVICE_TOKEN,
+            "ORDER_TAG_KEY": TAG_KEY,
             "LOCKSTEP_ENV": "local",
             "LOG_LEVEL": "WARNING",
             "SIGNAL_PORT": str(self.port),

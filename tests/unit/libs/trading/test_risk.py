@@ -264,7 +264,7 @@ def test_what_a_follow_opts_into_is_not_asked_of_the_account() -> None:
 
 
 def test_what_is_refused_is_never_shown_as_within_the_limit() -> None:
-    answer = decide(a_market_entry("100.501", "100"), SAME, Limits(price_distance_bps_max=50))
+    answer = decide(a_market_entry("100.5001", "100"), SAME, Limits(price_distance_bps_max=50))
 
     assert isinstance(answer, Refusal)
     assert answer.figures["moved"] == "50.1"
@@ -335,15 +335,22 @@ wanted = st.builds(
 counts = st.integers(min_value=0, max_value=6)
 bounds = st.builds(
     Limits,
-    order_quantity_max=st.none() | st.integers(min_value=1, max_value=200),
-    order_value_max=st.none() | st.decimals(min_value=1, max_value=500_000, places=2),
+    order_quantity_max=st.none() | st.integers(min_value=50, max_value=200),
+    order_value_max=st.none() | st.decimals(min_value=50_000, max_value=500_000, places=2),
     open_positions_max=st.none() | counts,
     orders_per_day_max=st.none() | counts,
     short_allowed=st.booleans(),
 )
 
 
-@given(entries=st.lists(wanted, max_size=12), limits=bounds, account_limits=bounds)
+counted = st.builds(Limits, open_positions_max=st.none() | counts, orders_per_day_max=counts)
+
+
+@given(
+    entries=st.lists(wanted, min_size=6, max_size=12),
+    limits=bounds | counted,
+    account_limits=st.just(NO_LIMITS) | bounds,
+)
 def test_no_sequence_of_entries_ever_goes_over_a_limit(
     entries: list[Entry], limits: Limits, account_limits: Limits
 ) -> None:
@@ -371,3 +378,22 @@ def test_no_sequence_of_entries_ever_goes_over_a_limit(
         orders = sum(len(slices) for _, slices in sent)
         assert each.open_positions_max is None or opened <= each.open_positions_max
         assert each.orders_per_day_max is None or orders <= each.orders_per_day_max
+
+
+def test_what_was_planned_counts_for_the_next_decision() -> None:
+    share = an_entry()
+    first = FLAT.after(share, (5, 5))
+    again = first.after(share, (10,))
+    other = again.after(an_entry("NSE:TCS", side=Side.SELL), (10,))
+
+    assert (first.orders_today, first.open_positions) == (2, 1)
+    assert (again.orders_today, again.open_positions) == (3, 1)
+    assert (other.orders_today, other.open_positions) == (4, 2)
+    assert other.positions == {
+        ("NSE:SBIN", Product.INTRADAY): 20,
+        ("NSE:TCS", Product.INTRADAY): -10,
+    }
+
+
+def test_what_is_unknown_stays_unknown() -> None:
+    assert NOTHING_KNOWN.after(an_entry(), (10,)) == NOTHING_KNOWN

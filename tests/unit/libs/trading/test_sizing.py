@@ -15,6 +15,7 @@ from libs.trading.entries import Entry, Standing, entry_of
 from libs.trading.follows import Sizing, SizingMode, WhenSmall
 from libs.trading.instruments import Instrument
 from libs.trading.orders import OrderType
+from libs.trading.quotes import Quote
 from libs.trading.reasons import Refusal, SkipReason
 from libs.trading.sizing import (
     MOVES_WITH_MASTER,
@@ -239,6 +240,13 @@ def test_a_quantity_over_the_freeze_quantity_is_cut_at_whole_lots() -> None:
     assert sliced(an_entry(lot=75, freeze=1799), 3600) == (1725, 1725, 150)
 
 
+def test_as_many_orders_as_are_allowed_are_sent() -> None:
+    entry = an_entry(lot=75, freeze=1800)
+
+    assert sliced(entry, 1800 * SLICES_MAX) == (1800,) * SLICES_MAX
+    assert isinstance(sliced(entry, 1800 * SLICES_MAX + 75), Refusal)
+
+
 @pytest.mark.parametrize(("quantity", "freeze"), [(1800 * 21, 1800), (75, 74)])
 def test_what_would_take_too_many_orders_is_refused(quantity: int, freeze: int) -> None:
     answer = sliced(an_entry(lot=75, freeze=freeze), quantity)
@@ -255,3 +263,5 @@ def test_an_order_is_reckoned_at_its_own_price_else_the_markets_else_the_masters
     assert entry_of(a_signal(), instrument, at=NOON).price == Decimal("812.50")
     assert entry_of(market, instrument, at=NOON).price is None
     assert entry_of(market, instrument, at=NOON, master_price=Decimal(800)).price == Decimal(800)
+    untraded = Quote(instrument="NSE:SBIN", last=Decimal(0), at=NOON)
+    assert entry_of(market, instrument, at=NOON, quote=untraded).price is None

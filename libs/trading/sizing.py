@@ -13,7 +13,8 @@ from libs.trading.reasons import Refusal, SkipReason
 
 # More orders than this of one decision is a slip of somebody's finger.
 SLICES_MAX = 20
-# The sizes that change when the master changes the quantity of an order.
+# The sizes that change when the master changes the quantity of an order at work. What comes from
+# money or from the follower alone stays: the money is bound by the order itself.
 MOVES_WITH_MASTER = frozenset({SizingMode.MULTIPLIER, SizingMode.EQUITY_PROPORTIONAL})
 
 # Wide enough that no product of quantities, prices and money is ever rounded.
@@ -38,14 +39,6 @@ def sized(entry: Entry, sizing: Sizing, standing: Standing) -> int | Refusal:
         if sizing.when_small is WhenSmall.ONE_LOT
         else _too_small(entry, _EXACT.divide(wanted, per))
     )
-
-
-def resized(entry: Entry, sizing: Sizing, standing: Standing, present: int) -> int | Refusal:
-    """Work out what an order at work becomes when the master changes theirs.
-
-    A size that comes from money or from the follower alone stays: the money is bound by now.
-    """
-    return sized(entry, sizing, standing) if sizing.mode in MOVES_WITH_MASTER else present
 
 
 def sized_quantity(master_quantity: int, sizing: Sizing, lot_size: int) -> int:

@@ -20,7 +20,6 @@ from libs.trading.reasons import Refusal, SkipReason
 from libs.trading.sizing import (
     MOVES_WITH_MASTER,
     SLICES_MAX,
-    resized,
     sized,
     sized_quantity,
     sliced,
@@ -200,17 +199,6 @@ def test_only_shares_of_the_masters_quantity_move_with_it() -> None:
     }
 
     assert moved == MOVES_WITH_MASTER
-
-
-@pytest.mark.parametrize("mode", SizingMode)
-def test_a_change_by_the_master_moves_only_sizes_that_follow_his(mode: SizingMode) -> None:
-    changed = an_entry(quantity=40, price=Decimal(400))
-    sizing = a_sizing(mode, 7)
-
-    quantity = resized(changed, sizing, WELL_KNOWN, 7)
-
-    moves = mode in MOVES_WITH_MASTER
-    assert quantity == (sized(changed, sizing, WELL_KNOWN) if moves else 7)
 
 
 @given(

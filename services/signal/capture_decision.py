@@ -6,6 +6,7 @@ a copy of what the broker then rejects could not always be taken back.
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from libs.trading.events import BrokerUpdate, UpdateSource
 from libs.trading.orders import (
@@ -64,6 +65,8 @@ class CapturedOrder:
     product: Product | None = None
     terms: OrderTerms | None = None
     filled_quantity: int = 0
+    # What the broker says now; the order as it was read from the ledger has none.
+    average_price: Decimal | None = None
     action: SignalAction | None = None
     signal_id: str | None = None
     changes: int = 0
@@ -149,6 +152,7 @@ def _standing(order: CapturedOrder, update: BrokerUpdate) -> CapturedOrder:
         order,
         status=report.status,
         filled_quantity=max(order.filled_quantity, report.filled_quantity),
+        average_price=report.average_price,
         feed_at=(report.at or order.feed_at) if from_feed else order.feed_at,
         feed_received_at=update.received_at if from_feed else order.feed_received_at,
     )

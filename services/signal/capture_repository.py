@@ -9,6 +9,7 @@ import asyncpg
 from libs.trading.orders import OrderStatus, OrderTerms, OrderType, Product, Side
 from libs.trading.signals import SignalAction
 from services.signal.capture_decision import Capture, CapturedOrder
+from services.signal.report_storage import keep_fill
 
 _WAIT_S = 2
 # Longer than the bus keeps what might come again.
@@ -160,6 +161,10 @@ class CaptureRepository:
                     order.instrument,
                     order.product,
                     order.side.sign * filled,
+                )
+            if order.signal_id is not None and order.filled_quantity and order.average_price:
+                await keep_fill(
+                    connection, order.signal_id, order.filled_quantity, order.average_price
                 )
             if counted is None:
                 await connection.execute(_FORGET, capture.account_id, _ORDERS_KEPT_DAYS)

@@ -18,19 +18,20 @@ from services.signal.report_records import CopiedOrder, Figures, Latency, Slippa
 _WAIT_S = 2
 
 # A later MODIFY sets the price that its master asks for; an order filled before it is not judged
-# by it.
+# by it. Who asks for no price is judged by what their own order got.
 _ORDERS = """
-select o.*, s.seq, s.broker_event_at, s.published_at, asked.limit_price as master_price,
-    (o.average_price - asked.limit_price) / asked.limit_price * 10000
+select o.*, s.seq, s.broker_event_at, s.published_at, master.price as master_price,
+    (o.average_price - master.price) / master.price * 10000
         * case o.side when 'BUY' then 1 else -1 end as bp
 from signal.report_orders o
 left join signal.report_signals s using (signal_id)
+left join signal.report_fills f using (signal_id)
 left join lateral (
-    select m.limit_price from signal.report_signals m
+    select coalesce(m.limit_price, f.average_price) as price from signal.report_signals m
     where m.signal_id = o.signal_id or (m.parent_signal_id = o.signal_id
         and m.order_type is not null and m.accepted_at <= coalesce(o.filled_at, 'infinity'))
     order by m.seq desc limit 1
-) asked on asked.limit_price > 0
+) master on master.price > 0
 """
 _OF_SIGNAL = "o.signal_id = $1"
 _OF_FOLLOW = "o.follow_id = $1 and o.planned_at > clock_timestamp() - make_interval(days => $2)"

@@ -10,8 +10,8 @@ from decimal import Decimal
 class CopiedOrder:
     """One follower order beside what its master asked for.
 
-    `master_price` is the master's limit price in force, None for an order without one. A positive
-    `slippage_bp` is worse than the master's price.
+    `master_price` is the master's limit price in force; for an order without one what the master's
+    own order got, where capture saw it, else None. A positive `slippage_bp` is worse than it.
     """
 
     order_id: str

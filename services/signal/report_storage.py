@@ -1,6 +1,7 @@
 """SQL that writes the copy reports: orders and signals as the bus told, and what grew too old."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -68,6 +69,13 @@ on conflict (signal_id) do update
 set published_at = least(kept.published_at, excluded.published_at)
 where least(kept.published_at, excluded.published_at) is distinct from kept.published_at
 """  # noqa: S608  # constants
+_KEEP_FILL = """
+insert into signal.report_fills as kept (signal_id, filled_quantity, average_price)
+values ($1, $2, $3)
+on conflict (signal_id) do update set filled_quantity = excluded.filled_quantity,
+    average_price = excluded.average_price, changed_at = clock_timestamp()
+where excluded.filled_quantity >= kept.filled_quantity
+"""
 # The bus keeps signals for a shorter time than what became of them.
 _NOT_KEPT = """
 select payload from signal.signals
@@ -86,6 +94,7 @@ delete from signal.{table} where {key} in (select {key} from old)
 """
 _FORGET_ORDERS = _FORGET.format(table="report_orders", key="order_id", at="planned_at")
 _FORGET_SIGNALS = _FORGET.format(table="report_signals", key="signal_id", at="accepted_at")
+_FORGET_FILLS = _FORGET.format(table="report_fills", key="signal_id", at="changed_at")
 
 
 class ReportStorage:
@@ -120,9 +129,16 @@ class ReportStorage:
         async with self._pool.acquire(timeout=_WAIT_S) as connection:
             done = [
                 await connection.execute(statement, self._days, rows_max)
-                for statement in (_FORGET_ORDERS, _FORGET_SIGNALS)
+                for statement in (_FORGET_ORDERS, _FORGET_SIGNALS, _FORGET_FILLS)
             ]
         return sum(int(tag.rpartition(" ")[2]) for tag in done)
+
+
+async def keep_fill(
+    connection: "PoolConnectionProxy", signal_id: str, quantity: int, price: Decimal
+) -> None:
+    """Note what a master's own order got so far; capture does it in its own transaction."""
+    await connection.execute(_KEEP_FILL, signal_id, quantity, price)
 
 
 async def _not_kept(

@@ -183,12 +183,15 @@ def _problem(report: OrderReport) -> str:
 def _action(report: OrderReport, net_quantity: int) -> SignalAction:
     """Tell a way out from an entry.
 
-    Only what closes all and is done is an EXIT: followers then close what they hold of it. A part,
-    or an order that waits and may be changed, is copied as the order it is.
+    Only what closes all, and has no life left in which it could be changed, is an EXIT: followers
+    then close what they hold of it. A part, or an order that waits, is copied as the order it is.
     """
-    done = report.status is OrderStatus.FILLED
-    closes_all = _reduces(report, net_quantity) and report.filled_quantity == abs(net_quantity)
-    return SignalAction.EXIT if done and closes_all else SignalAction.PLACE
+    if report.terms is None or not _reduces(report, net_quantity):
+        return SignalAction.PLACE
+    held = abs(net_quantity)
+    filled = report.status is OrderStatus.FILLED and report.filled_quantity == held
+    at_market = report.terms.order_type is OrderType.MARKET and report.terms.quantity == held
+    return SignalAction.EXIT if filled or at_market else SignalAction.PLACE
 
 
 def _reduces(report: OrderReport, net_quantity: int) -> bool:

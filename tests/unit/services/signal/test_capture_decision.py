@@ -144,22 +144,29 @@ def test_what_a_copy_would_lack_is_not_copied_and_said_so(
 
 
 @pytest.mark.parametrize(
-    ("net", "side", "status", "filled", "action"),
+    ("net", "side", "terms", "status", "filled", "action"),
     [
-        (10, Side.SELL, S.FILLED, 10, SignalAction.EXIT),
-        (-10, Side.BUY, S.FILLED, 10, SignalAction.EXIT),
-        (10, Side.SELL, S.OPEN, 0, SignalAction.PLACE),
-        (10, Side.SELL, S.PARTIAL, 4, SignalAction.PLACE),
-        (20, Side.SELL, S.FILLED, 10, SignalAction.PLACE),
-        (5, Side.SELL, S.FILLED, 10, SignalAction.PLACE),
-        (0, Side.SELL, S.FILLED, 10, SignalAction.PLACE),
-        (10, Side.BUY, S.FILLED, 10, SignalAction.PLACE),
+        (10, Side.SELL, LIMIT, S.FILLED, 10, SignalAction.EXIT),
+        (-10, Side.BUY, LIMIT, S.FILLED, 10, SignalAction.EXIT),
+        (10, Side.SELL, MARKET, S.OPEN, 0, SignalAction.EXIT),
+        (10, Side.SELL, MARKET, S.PARTIAL, 4, SignalAction.EXIT),
+        (10, Side.SELL, LIMIT, S.OPEN, 0, SignalAction.PLACE),
+        (10, Side.SELL, LIMIT, S.PARTIAL, 4, SignalAction.PLACE),
+        (20, Side.SELL, MARKET, S.FILLED, 10, SignalAction.PLACE),
+        (5, Side.SELL, MARKET, S.FILLED, 10, SignalAction.PLACE),
+        (0, Side.SELL, MARKET, S.FILLED, 10, SignalAction.PLACE),
+        (10, Side.BUY, MARKET, S.FILLED, 10, SignalAction.PLACE),
     ],
 )
-def test_only_what_closed_the_whole_position_is_an_exit(
-    net: int, side: Side, status: OrderStatus, filled: int, action: SignalAction
+def test_only_what_closes_the_whole_position_and_cannot_change_is_an_exit(
+    net: int,
+    side: Side,
+    terms: OrderTerms,
+    status: OrderStatus,
+    filled: int,
+    action: SignalAction,
 ) -> None:
-    step = first(word(status, side=side, terms=MARKET, filled_quantity=filled), net)
+    step = first(word(status, side=side, terms=terms, filled_quantity=filled), net)
 
     assert step.proposal is not None
     assert step.proposal.action is action

@@ -84,7 +84,7 @@ def _subscribe(bus: KafkaBus, reader: ReportReader) -> None:
             return
         await message.ack()
         _measure(behind, message.consumer, records)
-        await reader.rest(len(records), time.monotonic() - started_at)
+        await reader.rest(records, time.monotonic() - started_at)
 
 
 async def _as_they_are(message: Any) -> Any:  # noqa: ANN401  # FastStream's decoder.

@@ -1,6 +1,7 @@
 """The reader of order events: nothing is lost, nobody waits for it, it ends when told."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -11,7 +12,7 @@ from libs.runtime.outbox import OutboxMessage
 from libs.trading.events import OrderChanged
 from services.signal.report_events import OrderNews, PublishedSignal
 from services.signal.report_forgetting import ROWS_MAX, forget_old
-from services.signal.report_reader import ReportReader
+from services.signal.report_reader import RECORDS_MAX, ReportReader
 from tests.factories import NOON, a_signal, an_order_changed
 from tests.unit.services.signal.test_report_events import UUIDS
 
@@ -120,6 +121,27 @@ async def test_a_batch_lets_others_have_their_turn() -> None:
     task.cancel()
 
     assert turns >= 10
+
+
+async def test_a_signal_that_leaves_is_given_room_but_not_all_of_it() -> None:
+    reader = ReportReader(StorageInMemory())
+    full = [signal_record()] * RECORDS_MAX
+
+    started_at = time.monotonic()
+    await reader.rest(full, 0)
+    made_room_s = time.monotonic() - started_at
+
+    assert made_room_s >= 0.25
+    async with asyncio.timeout(0.2):
+        await reader.rest(full, 0)
+
+
+async def test_a_closing_reader_does_not_rest() -> None:
+    reader = ReportReader(StorageInMemory())
+    reader.close()
+
+    async with asyncio.timeout(1):
+        await reader.rest([event_record()], 60)
 
 
 async def test_old_rows_are_deleted_a_little_at_a_time_whatever_fails() -> None:

@@ -24,6 +24,10 @@ from services.signal.replay import SignalRequest
 log = structlog.get_logger()
 
 _TRY_AGAIN = 503
+RECORDS_MAX = 500
+# A fan-out brings thousands of followers' updates: taken in few batches they cost others little.
+_GATHER_S = 0.02
+_GATHER_IDLE_S = 0.5
 _BACKOFF_FIRST_S = 0.2
 _BACKOFF_MAX_S = 5.0
 
@@ -125,6 +129,7 @@ class CaptureReader:
     """Takes batches, and waits out a ledger or an outbox that takes nothing just now."""
 
     flow: CaptureFlow
+    _anything: bool = False
     _closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     def close(self) -> None:
@@ -145,8 +150,14 @@ class CaptureReader:
                 return True
         return False
 
+    async def rest(self, records: int) -> None:
+        """Let some gather, longer while nobody captures; not at all while behind."""
+        if records < RECORDS_MAX:
+            await self._pause(_GATHER_S if self._anything else _GATHER_IDLE_S)
+
     async def _deal_with(self, records: Sequence[RawRecord]) -> None:
         captures = await self.flow.book.captures_on()
+        self._anything = bool(captures)
         for record in records:
             # Nearly all updates are of followers: they are not even decoded.
             capture = captures.get((record.key or b"").decode("ascii", "replace"))

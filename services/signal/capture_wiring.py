@@ -8,7 +8,7 @@ import asyncpg
 
 from libs.contracts import topics
 from libs.runtime.bus import SUBSCRIBE, KafkaBus, KafkaLink, check_partitions, open_bus
-from services.signal.capture import CaptureFlow, CaptureReader
+from services.signal.capture import RECORDS_MAX, CaptureFlow, CaptureReader
 from services.signal.capture_repository import CaptureRepository
 from services.signal.flow import SignalFlow
 from services.signal.settings import SignalSettings
@@ -39,13 +39,18 @@ async def enter_capture(
 
 def _subscribe(bus: KafkaBus, reader: CaptureReader) -> None:
     @bus.subscriber(  # type: ignore[untyped-decorator]  # FastStream types it loosely
-        topics.BROKER_UPDATES, group_id=GROUP, decoder=_as_they_are, **SUBSCRIBE
+        topics.BROKER_UPDATES,
+        group_id=GROUP,
+        decoder=_as_they_are,
+        **{**SUBSCRIBE, "max_records": RECORDS_MAX},
     )
     async def on_records(records: list[Any]) -> None:  # aiokafka's, as they are.
         # The bus injects nothing (apply_types is off), so the message is taken from its context.
         message = bus.context.get_local("message")
-        if await reader.take(records):
-            await message.ack()
+        if not await reader.take(records):
+            return
+        await message.ack()
+        await reader.rest(len(records))
 
 
 async def _as_they_are(message: Any) -> Any:  # noqa: ANN401  # FastStream's decoder.

@@ -13,7 +13,7 @@ from libs.trading.events import BrokerUpdate
 from libs.trading.orders import OrderStatus, Side
 from libs.trading.signals import Signal, SignalAction
 from libs.trading.tags import mint_client_order_id
-from services.signal.capture import CaptureFlow, CaptureReader
+from services.signal.capture import RECORDS_MAX, CaptureFlow, CaptureReader
 from services.signal.capture_decision import Capture, CapturedOrder
 from services.signal.refusals import backlog_full, invalid
 from services.signal.replay import SignalRequest
@@ -210,3 +210,22 @@ async def test_an_order_that_cannot_be_stored_stops_nobody_behind_it() -> None:
 
     assert await room.reader.take([raw(word()), raw(other)])
     assert list(room.book.kept) == ["order-2"]
+
+
+async def test_a_reader_rests_longer_while_nobody_captures_and_never_while_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    room = Room()
+    rested: list[float] = []
+
+    async def pause(_: CaptureReader, seconds: float) -> None:
+        rested.append(seconds)
+
+    monkeypatch.setattr(CaptureReader, "_pause", pause)
+    await room.reader.rest(1)
+    await room.reader.take([raw(word())])
+    await room.reader.rest(1)
+    await room.reader.rest(RECORDS_MAX)
+
+    idle, at_work = rested
+    assert idle > at_work

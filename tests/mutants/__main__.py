@@ -16,11 +16,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from tests.mutants import safety, sources
 from tests.mutants.mutant import DoesNotApply, Mutant
-from tests.mutants.safety import MUTANTS
 from tests.servers import Servers, running_servers
 
 ROOT = Path(__file__).resolve().parents[2]
+MUTANTS = (*safety.MUTANTS, *sources.MUTANTS)
 _LEFT_OUT = (".git", ".venv", "run", "node_modules", "__pycache__", ".*_cache", "dist")
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
 _FAILURES_MAX = 5

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutants.__main__ import MUTANTS
 from tests.mutants.mutant import DoesNotApply, Edit, Mutant
-from tests.mutants.safety import MUTANTS
 
 ROOT = Path(__file__).resolve().parents[3]
 

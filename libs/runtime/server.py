@@ -7,6 +7,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 GRACEFUL_S = 20
+# Longer than any client of ours keeps an idle line (50 s): one that closes first may do so while a
+# request is on its way, and an order sent just then is in doubt.
+_KEEP_ALIVE_S = 75
 _FILES_WANTED = 65_536
 _WEBSOCKET_MESSAGE_BYTES_MAX = 64 * 1024
 
@@ -16,7 +19,7 @@ log = structlog.get_logger()
 def serve(app: ASGIApp, host: str, port: int) -> None:
     """Serve until SIGTERM or SIGINT, then finish what runs, at most `GRACEFUL_S`."""
     raise_file_limit()
-    uvicorn.Server(_config(app, host, port)).run()
+    uvicorn.Server(config_of(app, host, port)).run()
 
 
 def raise_file_limit() -> int:
@@ -31,7 +34,8 @@ def raise_file_limit() -> int:
     return soft
 
 
-def _config(app: ASGIApp, host: str, port: int) -> uvicorn.Config:
+def config_of(app: ASGIApp, host: str, port: int) -> uvicorn.Config:
+    """Say how each of our servers serves."""
     return uvicorn.Config(
         app,
         host=host,
@@ -45,5 +49,6 @@ def _config(app: ASGIApp, host: str, port: int) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACEFUL_S,
     )

@@ -16,13 +16,15 @@ async def keep_story(scene: Scene, violations: Sequence[str]) -> Path:
     for step in await ledger.history(list(orders)):
         order = orders[step.order_id]
         lines.append((step.at, f"ledger   {order.tag} v{step.version} {step.state}"))
+    clients = {follower.account_id: follower.client_id for follower in scene.followers}
     for arrival in arrivals_of(await scene.world.simulator.entries(scene.cursor)):
-        words = f"{arrival.operation} {arrival.tag or ''} {arrival.status} of {arrival.client_id}"
-        lines.append((arrival.at, f"journal  {words}{'' if arrival.answered else ', unanswered'}"))
+        if arrival.client_id in clients.values():
+            words = f"{arrival.operation} {arrival.tag or ''} {arrival.status}"
+            words += f" of {arrival.client_id}{'' if arrival.answered else ', unanswered'}"
+            lines.append((arrival.at, f"journal  {words}"))
     for alarm in await ledger.alarms(scene.began_at):
         cleared = f", cleared {alarm.cleared_at:%H:%M:%S.%f}" if alarm.cleared_at else ""
         lines.append((alarm.opened_at, f"alarm    {alarm.name} of {alarm.subject}{cleared}"))
-    clients = {follower.account_id: follower.client_id for follower in scene.followers}
     told = [
         *violations,
         "",

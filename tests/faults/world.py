@@ -43,6 +43,8 @@ TIMINGS = {
     "EXECUTOR_EVIDENCE_WINDOW_S": f"{EVIDENCE_WINDOW_S:g}",
     "EXECUTOR_ANSWER_TIMEOUT_S": f"{ANSWER_TIMEOUT_S:g}",
     "EXECUTOR_LOST_ANSWER_GRACE_S": f"{GRACE_S:g}",
+    # As many requests at once as a broker may have to answer within that shorter time.
+    "EXECUTOR_IN_FLIGHT_MAX": "200",
     "EXECUTOR_LEASE_S": "3",
     "EXECUTOR_SWEEP_EVERY_S": "0.5",
     "EXECUTOR_CHAIN_EVERY_S": "1",

@@ -41,18 +41,6 @@ def sized(entry: Entry, sizing: Sizing, standing: Standing) -> int | Refusal:
     )
 
 
-def sized_quantity(master_quantity: int, sizing: Sizing, lot_size: int) -> int:
-    """Scale without prices or money; 0 for less than one lot and for modes that need these."""
-    if sizing.mode is SizingMode.FIXED_QUANTITY:
-        wanted = sizing.value
-    elif sizing.mode is SizingMode.MULTIPLIER:
-        wanted = _EXACT.multiply(Decimal(master_quantity), sizing.value)
-    else:
-        return 0
-    lots = int(_EXACT.divide_int(wanted, Decimal(lot_size)))
-    return max(lots, int(sizing.when_small is WhenSmall.ONE_LOT)) * lot_size
-
-
 def sliced(entry: Entry, quantity: int) -> tuple[int, ...] | Refusal:
     """Cut an entry of whole lots into orders that the exchange does not freeze, or say why not."""
     slices = slices_of(entry.instrument, quantity)

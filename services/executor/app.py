@@ -108,6 +108,7 @@ async def _start(app: FastAPI, settings: ExecutorSettings, stack: AsyncExitStack
     )
     keep(stack, relay.run(), "outbox-relay")
     keep(stack, history.run(), "order-events")
+    stack.push_async_callback(replica.work.flow.prices.aclose)
     # Runs once the consumer has left its group.
     stack.push_async_callback(replica.shards.give_up)
     app.state.link = await stack.enter_async_context(KafkaLink(bus, prepare=same_partitions))

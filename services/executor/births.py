@@ -30,39 +30,41 @@ _INSERT = f"""
 WITH moved AS (
     INSERT INTO executor.orders (
         order_id, client_order_id, signal_id, account_id, broker, shard, master_id, strategy_id,
-        follow_id, user_id, seq, environment, action, instrument, side, product, validity,
+        follow_id, user_id, leg, seq, environment, action, instrument, side, product, validity,
         order_type, quantity, limit_price, trigger_price, algo_id, request_hash, reason, message,
         accepted_at, expires_at, state, attempts, sent_at, deadline, due_at)
     SELECT o.order_id, o.client_order_id, $2, o.account_id, o.broker, o.shard, o.master_id,
-        o.strategy_id, o.follow_id, o.user_id, $5, o.environment, $6, o.instrument, o.side, $8, $9,
-        $10, o.quantity, $11, $12, o.algo_id, o.request_hash, o.reason, o.message,
-        $13, o.expires_at, CASE WHEN leaves THEN 'SENDING' ELSE o.state END, leaves::int,
+        o.strategy_id, o.follow_id, o.user_id, o.leg, $5, o.environment, $6, o.instrument, o.side,
+        $8, $9, o.order_type, o.quantity, o.limit_price, o.trigger_price, o.algo_id,
+        o.request_hash, o.reason, o.message, $10, o.expires_at,
+        CASE WHEN leaves THEN 'SENDING' ELSE o.state END, leaves::int,
         CASE WHEN leaves THEN clock_timestamp() END,
-        CASE WHEN leaves THEN clock_timestamp() + make_interval(secs => $18) END,
-        clock_timestamp() + CASE WHEN leaves THEN make_interval(secs => $18) ELSE '0' END
-    FROM (SELECT n.order_id, client_order_id, n.account_id, n.shard, n.follow_id, n.user_id,
-            environment, side, quantity, algo_id, request_hash, state, reason, message, ready,
-            $1::text AS broker, $3::uuid AS master_id, $4::uuid AS strategy_id,
-            $7::text AS instrument, $14::timestamptz AS expires_at
-        FROM unnest($19::text::uuid[], $20::text::text[], $21::text::uuid[], $22::text::int[],
-            $23::text::uuid[], $24::text::uuid[], $25::text::int[], $26::text::bool[])
-            AS n (order_id, client_order_id, account_id, shard, follow_id, user_id, shape, ready)
-        JOIN unnest($27::text[], $28::text[], $29::bigint[], $30::text[], $31::bytea[],
-            $32::text[], $33::text[], $34::text[]) WITH ORDINALITY
-            AS s (environment, side, quantity, algo_id, request_hash, state, reason, message, shape)
-            USING (shape)) AS o
+        CASE WHEN leaves THEN clock_timestamp() + make_interval(secs => $15) END,
+        clock_timestamp() + CASE WHEN leaves THEN make_interval(secs => $15) ELSE '0' END
+    FROM (SELECT n.*, s.*, $1::text AS broker, $3::uuid AS master_id, $4::uuid AS strategy_id,
+            $7::text AS instrument, $11::timestamptz AS expires_at
+        FROM unnest($16::text::uuid[], $17::text::text[], $18::text::uuid[], $19::text::int[],
+            $20::text::uuid[], $21::text::uuid[], $22::text::smallint[], $23::text::int[],
+            $24::text::bool[])
+            AS n (order_id, client_order_id, account_id, shard, follow_id, user_id, leg, shape,
+                ready)
+        JOIN unnest($25::text[], $26::text[], $27::text[], $28::bigint[], $29::numeric[],
+            $30::numeric[], $31::text[], $32::bytea[], $33::text[], $34::text[], $35::text[])
+            WITH ORDINALITY AS s (environment, side, order_type, quantity, limit_price,
+                trigger_price, algo_id, request_hash, state, reason, message, number)
+            ON n.shape = s.number) AS o
     CROSS JOIN LATERAL (SELECT o.ready AND o.expires_at > clock_timestamp()
-        AND {lease_held("$15", "$16", "$17")}
+        AND {lease_held("$12", "$13", "$14")}
         AND ($6 = 'EXIT' OR (({ENTRY_STOP}) IS NULL AND NOT {IN_DOUBT})) AS leaves) AS claim
     ON CONFLICT (signal_id, account_id, leg, issue) DO NOTHING
     RETURNING *
 ), history AS ({HISTORY_OF_MOVED}), planned AS (
     INSERT INTO executor.inbox (broker, shard, signal_id, master_id, seq)
-    SELECT $1, shard, $2, $3, $5 FROM unnest($35::int[]) AS shard
+    SELECT $1, shard, $2, $3, $5 FROM unnest($36::int[]) AS shard
     ON CONFLICT DO NOTHING
 ), last AS (
     INSERT INTO executor.planned_seqs (broker, shard, master_id, seq)
-    SELECT $1, shard, $3, $5 FROM unnest($35::int[]) AS shard
+    SELECT $1, shard, $3, $5 FROM unnest($36::int[]) AS shard
     ON CONFLICT (broker, shard, master_id)
     DO UPDATE SET seq = greatest(planned_seqs.seq, excluded.seq)
 )
@@ -129,9 +131,6 @@ class Births:
             signal.instrument,
             signal.product,
             signal.validity,
-            signal.terms.order_type if signal.terms else None,
-            signal.terms.limit_price if signal.terms else None,
-            signal.terms.trigger_price if signal.terms else None,
             signal.stamps.accepted_at,
             signal.expires_at,
             list(holding.epochs),
@@ -202,7 +201,7 @@ def _columns(orders: Sequence[PlannedOrder], ready: Ready) -> list[object]:
     shapes: dict[Shape, int] = {}
     for order in orders:
         shapes.setdefault(order.shape, len(shapes) + 1)
-    names = zip(*(order[:-1] for order in orders), strict=True) if orders else [()] * 6
+    names = zip(*(order[:-1] for order in orders), strict=True) if orders else [()] * 7
     may_leave = (o.shape.state is OrderState.PLANNED and ready(o) for o in orders)
     return [
         *(_literal(column) for column in names),
@@ -210,7 +209,10 @@ def _columns(orders: Sequence[PlannedOrder], ready: Ready) -> list[object]:
         _literal(may_leave),
         [s.environment for s in shapes],
         [s.side for s in shapes],
+        [s.terms.order_type for s in shapes],
         [s.terms.quantity for s in shapes],
+        [s.terms.limit_price for s in shapes],
+        [s.terms.trigger_price for s in shapes],
         [s.algo_id for s in shapes],
         [s.request_hash for s in shapes],
         [s.state for s in shapes],

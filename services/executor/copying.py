@@ -1,18 +1,23 @@
 """What one signal means for its followers: new orders, or changes of orders already placed."""
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from libs.trading.follows import Follow
 from libs.trading.orders import OrderTerms
+from libs.trading.reasons import Refusal, sentence
 from libs.trading.signals import Signal, SignalAction
 from libs.trading.states import SENDABLE, TERMINAL
 from services.executor.births import Born, Ready
-from services.executor.fanout import Fanout, Opened, request_hash
+from services.executor.fanout import Fanout, Opened
 from services.executor.followers import Followers, ShardsLost
 from services.executor.planning import PlacedOrder
 from services.executor.rows import PlannedOrder
+from services.executor.shapes import Quotes
 
 
 class Page(Protocol):
@@ -28,11 +33,13 @@ class Page(Protocol):
 
     async def cancel_unsent(self, order_ids: Sequence[str], shards: Sequence[int]) -> None: ...
 
-    async def change_unsent(self, changes: Sequence[tuple[str, OrderTerms, bytes]]) -> None: ...
+    async def change_unsent(self, changes: Sequence[tuple[PlacedOrder, OrderTerms]]) -> None: ...
 
-    async def add_commands(
-        self, kind: str, wanted: Sequence[tuple[PlacedOrder, int | None]]
-    ) -> None: ...
+    async def add_cancels(self, orders: Sequence[PlacedOrder]) -> None: ...
+
+    async def add_changes(self, wanted: Sequence[tuple[PlacedOrder, OrderTerms]]) -> None: ...
+
+    async def leave_out_changes(self, orders: Sequence[PlacedOrder], why: str) -> None: ...
 
     async def finish(self, orders: Sequence[PlannedOrder], shards: Sequence[int]) -> None: ...
 
@@ -51,81 +58,77 @@ class Book(Protocol):
     def page(self, signal: Signal, ready: Ready) -> AbstractAsyncContextManager[Page]: ...
 
 
-async def copy(
-    book: Book,
-    signal: Signal,
-    shards: Sequence[int],
-    followers: Followers,
-    fanout: Fanout,
-    ready: Ready,
-) -> AsyncIterator[Born]:
-    """Write what this signal means for every follower of these shards, and yield what is durable.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copying:
+    """One signal on its way to the followers of these shards.
 
-    `ready` says whose order may leave at once.
+    `ready` says whose order may leave at once, `at` is now by the database's clock.
     """
-    if not followers.holds(shards):
-        # Without followers in memory the signal would be noted as planned for nobody.
-        raise ShardsLost(f"shards {shards} of signal {signal.signal_id}")
-    follows = [follow for shard in shards for follow in followers.following(signal, shard)]
-    if signal.action is SignalAction.PLACE:
-        orders = fanout.entries(signal, follows, followers.accounts)
-        async for born in book.births(signal, orders, shards, ready):
-            yield born
-        return
-    async with book.page(signal, ready) as page:
-        match signal.action:
-            case SignalAction.EXIT:
-                await _exit(page, signal, shards, follows, followers, fanout)
-            case SignalAction.CANCEL:
-                await _cancel(page, shards, await page.placed(shards))
-                await page.finish([], shards)
-            case SignalAction.MODIFY:
-                await _modify(page, signal, shards, follows, fanout)
-                await page.finish([], shards)
-    yield page.born
 
+    book: Book
+    signal: Signal
+    shards: Sequence[int]
+    followers: Followers
+    fanout: Fanout
+    ready: Ready
+    at: datetime
+    quotes: Quotes
 
-async def _exit(
-    page: Page,
-    signal: Signal,
-    shards: Sequence[int],
-    follows: Sequence[Follow],
-    followers: Followers,
-    fanout: Fanout,
-) -> None:
-    # First stop what could still open something, then close what is open.
-    await _cancel(page, shards, await page.entries_at_work(shards))
-    opened = await page.opened(shards)
-    await page.finish(fanout.exits(signal, follows, followers.accounts, opened), shards)
-
-
-async def _cancel(page: Page, shards: Sequence[int], orders: Sequence[PlacedOrder]) -> None:
-    await page.cancel_unsent([o.order_id for o in orders if o.state in SENDABLE], shards)
-    at_broker = [o for o in orders if o.state not in SENDABLE | TERMINAL]
-    await page.add_commands("CANCEL", [(order, None) for order in at_broker])
-
-
-async def _modify(
-    page: Page,
-    signal: Signal,
-    shards: Sequence[int],
-    follows: Sequence[Follow],
-    fanout: Fanout,
-) -> None:
-    by_id = {follow.follow_id: follow for follow in follows}
-    unsent: list[tuple[str, OrderTerms, bytes]] = []
-    at_broker: list[tuple[PlacedOrder, int | None]] = []
-    for order in await page.placed(shards):
-        follow = by_id.get(order.follow_id)
-        terms = fanout.modified_terms(signal, follow) if follow else None
-        if terms is None or order.state in TERMINAL:
-            continue
-        if order.state in SENDABLE:
-            frozen = request_hash(
-                order.instrument, order.side, order.product, order.validity, terms
+    async def write(self) -> AsyncIterator[Born]:
+        """Write what the signal means for every follower, and yield what is durable."""
+        signal, shards = self.signal, self.shards
+        if not self.followers.holds(shards):
+            # Without followers in memory the signal would be noted as planned for nobody.
+            raise ShardsLost(f"shards {shards} of signal {signal.signal_id}")
+        follows = self.followers.following_in(signal, shards)
+        if signal.action is SignalAction.PLACE:
+            orders = self.fanout.entries(
+                signal, follows, self.followers.accounts, at=self.at, quotes=self.quotes
             )
-            unsent.append((order.order_id, terms, frozen))
-        else:
-            at_broker.append((order, terms.quantity))
-    await page.change_unsent(unsent)
-    await page.add_commands("MODIFY", at_broker)
+            async for born in self.book.births(signal, orders, shards, self.ready):
+                yield born
+            return
+        async with self.book.page(signal, self.ready) as page:
+            match signal.action:
+                case SignalAction.EXIT:
+                    await self._exit(page, follows)
+                case SignalAction.CANCEL:
+                    await self._cancel(page, await page.placed(shards))
+                    await page.finish([], shards)
+                case SignalAction.MODIFY:
+                    await self._modify(page, follows)
+                    await page.finish([], shards)
+        yield page.born
+
+    async def _exit(self, page: Page, follows: Sequence[Follow]) -> None:
+        # First stop what could still open something, then close what is open.
+        await self._cancel(page, await page.entries_at_work(self.shards))
+        opened = await page.opened(self.shards)
+        exits = self.fanout.exits(
+            self.signal, follows, self.followers.accounts, opened, quotes=self.quotes
+        )
+        await page.finish(exits, self.shards)
+
+    async def _cancel(self, page: Page, orders: Sequence[PlacedOrder]) -> None:
+        unsent = [order.order_id for order in orders if order.state in SENDABLE]
+        await page.cancel_unsent(unsent, self.shards)
+        await page.add_cancels([o for o in orders if o.state not in SENDABLE | TERMINAL])
+
+    async def _modify(self, page: Page, follows: Sequence[Follow]) -> None:
+        by_id = {follow.follow_id: follow for follow in follows}
+        legs_of: defaultdict[str, list[PlacedOrder]] = defaultdict(list)
+        for order in sorted(await page.placed(self.shards), key=lambda order: order.leg):
+            if order.state not in TERMINAL and order.follow_id in by_id:
+                legs_of[order.follow_id].append(order)
+        changes: list[tuple[PlacedOrder, OrderTerms]] = []
+        for follow_id, legs in legs_of.items():
+            terms = self.fanout.changed(
+                self.signal, by_id[follow_id], legs, at=self.at, quotes=self.quotes
+            )
+            if isinstance(terms, Refusal):
+                at_broker = [order for order in legs if order.state not in SENDABLE]
+                await page.leave_out_changes(at_broker, sentence(*terms))
+            else:
+                changes += zip(legs, terms, strict=True)
+        await page.change_unsent([pair for pair in changes if pair[0].state in SENDABLE])
+        await page.add_changes([pair for pair in changes if pair[0].state not in SENDABLE])

@@ -1,25 +1,44 @@
 """What each follower shall get for one signal: the decision, pure and explained.
 
 `Fanout` turns a signal and the follows it reaches into planned orders; one that gets nothing is a
-SKIPPED order with its reason, never silence.
+SKIPPED order with its reason, never silence. The rules themselves are libs/trading (sizing, risk)
+and libs/brokers/fitting.
 """
 
-import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Protocol
 
+from libs.brokers.fitting import FittedOrder, WantedOrder, fit, needs_quote, too_many_changes
 from libs.brokers.manifest import BrokerManifest
 from libs.brokers.protocol import InstrumentBook
 from libs.trading.accounts import Account, Environment, SessionState
-from libs.trading.follows import Follow
-from libs.trading.instruments import Instrument
+from libs.trading.entries import Entry, Standing, entry_of
+from libs.trading.follows import Follow, SizingMode
+from libs.trading.limits import Rule
 from libs.trading.orders import OrderTerms, Product, Side, Validity
-from libs.trading.reasons import SKIP_SENTENCES, SkipReason
+from libs.trading.reasons import Refusal, SkipReason
+from libs.trading.risk import change_refused, decide
 from libs.trading.shards import shard_of
-from libs.trading.signals import Signal
-from libs.trading.sizing import sized_quantity
-from libs.trading.states import OrderState
+from libs.trading.signals import Signal, SignalAction
+from libs.trading.sizing import MOVES_WITH_MASTER, sized, slices_of
 from services.executor.rows import PlannedOrder, Shape
+from services.executor.shapes import NO_QUOTES, Quotes, Shapes
+
+# What these need is the same for all followers, so that equal rules have one answer per signal.
+_SIZED_ALIKE = frozenset({SizingMode.MULTIPLIER, SizingMode.FIXED_QUANTITY, SizingMode.FIXED_VALUE})
+_COUNTS = frozenset({Rule.ORDERS_PER_DAY, Rule.LOSS_PER_DAY, Rule.OPEN_POSITIONS})
+# What is reckoned in rupees, so that an order without a price of its own needs a quote.
+_IN_RUPEES = frozenset({SizingMode.FIXED_VALUE, SizingMode.FUNDS_SHARE})
+
+
+class Stood(Protocol):
+    """How accounts stand: `services.executor.standings.Standings`."""
+
+    def of_account(self, account_id: str) -> Standing: ...
+
+    def of_follow(self, follow: Follow) -> Standing: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +53,28 @@ class Opened:
     closing: int
 
 
+class Placed(Protocol):
+    """An order of a follow that its master changes; `changes` counts what was asked before."""
+
+    @property
+    def side(self) -> Side: ...
+
+    @property
+    def product(self) -> Product: ...
+
+    @property
+    def validity(self) -> Validity: ...
+
+    @property
+    def environment(self) -> Environment: ...
+
+    @property
+    def quantity(self) -> int: ...
+
+    @property
+    def changes(self) -> int: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Fanout:
     """The rules of one broker and the minting of names; everything else comes in per call."""
@@ -41,19 +82,38 @@ class Fanout:
     manifest: BrokerManifest
     instruments: InstrumentBook
     partitions: int
+    standings: Stood
     mint_order_id: Callable[[], str]
     mint_tag: Callable[[], str]
 
+    def asks_price(self, signal: Signal, follows: Iterable[Follow]) -> bool:
+        """Tell whether a quote is needed before these followers can be planned."""
+        terms = signal.terms
+        if terms is None or self.instruments.find(signal.instrument) is None:
+            return False
+        if needs_quote(self.manifest, terms):
+            return True
+        return signal.action is SignalAction.PLACE and any(
+            _asks_price(follow, terms) for follow in follows
+        )
+
     def entries(
-        self, signal: Signal, follows: Iterable[Follow], accounts: Mapping[str, Account]
+        self,
+        signal: Signal,
+        follows: Iterable[Follow],
+        accounts: Mapping[str, Account],
+        *,
+        at: datetime,
+        quotes: Quotes = NO_QUOTES,
     ) -> list[PlannedOrder]:
-        """Plan a PLACE for every follow it reaches."""
-        instrument = self.instruments.find(signal.instrument)
-        unfit = self._unfit(signal, instrument)
-        shapes = _Shapes(signal)
+        """Plan a PLACE for every follow it reaches; one that the exchange would freeze is cut."""
+        decisions = _Decisions(self._shapes(signal, quotes), self.standings, at)
         return [
-            self._entry(shapes, follow, accounts.get(follow.account_id), instrument, unfit)
+            order
             for follow in follows
+            for order in self._orders(
+                follow, decisions.shapes_for(follow, accounts.get(follow.account_id))
+            )
         ]
 
     def exits(
@@ -62,138 +122,192 @@ class Fanout:
         follows: Iterable[Follow],
         accounts: Mapping[str, Account],
         opened: Mapping[str, Opened],
+        *,
+        quotes: Quotes = NO_QUOTES,
     ) -> list[PlannedOrder]:
         """Plan an EXIT for every follow whose strategy opened something here."""
-        unfit = self._unfit(signal, self.instruments.find(signal.instrument))
-        shapes = _Shapes(signal)
+        shapes = self._shapes(signal, quotes)
         return [
-            self._exit(shapes, follow, accounts.get(follow.account_id), mine, unfit)
+            order
             for follow in follows
             if (mine := opened.get(follow.account_id)) is not None
+            for order in self._orders(
+                follow, _exit_shapes(shapes, accounts.get(follow.account_id), mine)
+            )
         ]
 
-    def modified_terms(self, signal: Signal, follow: Follow) -> OrderTerms | None:
-        """Size a MODIFY for one follow; None when it comes to less than a lot."""
+    def changed(
+        self,
+        signal: Signal,
+        follow: Follow,
+        legs: Sequence[Placed],
+        *,
+        at: datetime,
+        quotes: Quotes = NO_QUOTES,
+    ) -> list[OrderTerms] | Refusal:
+        """Size and fit a MODIFY of what a follow has of the parent: new terms for each of its legs.
+
+        Sizes that do not follow the master's quantity stay, and so do those of legs that the new
+        quantity would not be cut into.
+        """
         instrument = self.instruments.find(signal.instrument)
-        if signal.terms is None or instrument is None:
-            return None
-        quantity = sized_quantity(signal.terms.quantity, follow.sizing, instrument.lot_size)
-        return replace(signal.terms, quantity=quantity) if quantity else None
-
-    def _unfit(self, signal: Signal, instrument: Instrument | None) -> SkipReason | None:
-        """Say why this broker cannot take the order at all; the same for every follower."""
-        if instrument is None:
-            return SkipReason.UNKNOWN_INSTRUMENT
-        terms = signal.terms
-        fits = (
-            terms is not None
-            and terms.order_type in self.manifest.order_types
-            and signal.product in self.manifest.products
-            and signal.validity in self.manifest.validities
+        if instrument is None or signal.terms is None:
+            return Refusal(SkipReason.UNKNOWN_INSTRUMENT, {})
+        first = legs[0]
+        wanted = WantedOrder(
+            side=first.side, product=first.product, validity=first.validity, terms=signal.terms
         )
-        return None if fits else SkipReason.UNSUPPORTED
-
-    def _entry(
-        self,
-        shapes: "_Shapes",
-        follow: Follow,
-        account: Account | None,
-        instrument: Instrument | None,
-        unfit: SkipReason | None,
-    ) -> PlannedOrder:
-        quantity, signal = 0, shapes.signal
-        if instrument is not None and signal.terms is not None:
-            quantity = sized_quantity(signal.terms.quantity, follow.sizing, instrument.lot_size)
-        skip = (
-            _account_unfit(account)
-            or (SkipReason.PAUSED if follow.paused else None)
-            or unfit
-            or (SkipReason.TOO_SMALL if quantity == 0 else None)
+        quote = quotes.get(first.environment)
+        fitted = fit(self.manifest, instrument, wanted, quote)
+        if isinstance(fitted, Refusal):
+            return fitted
+        asked = replace(signal, side=first.side, product=first.product)
+        entry = entry_of(asked, instrument, at=at, quote=quote)
+        present = sum(leg.quantity for leg in legs)
+        account = self.standings.of_account(follow.account_id)
+        quantity: int | Refusal = present
+        if follow.sizing.mode in MOVES_WITH_MASTER:
+            quantity = sized(entry, follow.sizing, account)
+        if isinstance(quantity, Refusal):
+            return quantity
+        most = max(leg.changes for leg in legs)
+        refusal = too_many_changes(self.manifest, most) or change_refused(
+            entry, present, quantity, follow.limits, account=account
         )
-        side = signal.side or Side.BUY
-        return self._planned(follow, shapes.of(account, side, quantity, skip))
+        if refusal:
+            return refusal
+        cuts: Sequence[int] = slices_of(instrument, quantity)
+        if len(cuts) != len(legs):
+            cuts = [leg.quantity for leg in legs]
+        return [replace(fitted.terms, quantity=cut) for cut in cuts]
 
-    def _exit(
-        self,
-        shapes: "_Shapes",
-        follow: Follow,
-        account: Account | None,
-        mine: Opened,
-        unfit: SkipReason | None,
-    ) -> PlannedOrder:
-        side = Side.SELL if mine.net_quantity > 0 else Side.BUY
-        # An exit never opens a position: no more than what is held and not yet being closed.
-        quantity = max(abs(mine.net_quantity) - mine.closing, 0)
-        wrong_side = shapes.signal.side not in {None, side}
-        nothing_left = SkipReason.CLOSED_ELSEWHERE if quantity == 0 or wrong_side else None
-        skip = _account_unfit(account) or unfit or nothing_left
-        return self._planned(follow, shapes.of(account, side, quantity, skip))
-
-    def _planned(self, follow: Follow, shape: Shape) -> PlannedOrder:
-        return PlannedOrder(
-            self.mint_order_id(),
-            self.mint_tag(),
-            follow.account_id,
-            shard_of(follow.account_id, self.partitions),
-            follow.follow_id,
-            follow.user_id,
-            shape,
+    def _shapes(self, signal: Signal, quotes: Quotes) -> Shapes:
+        return Shapes(
+            manifest=self.manifest,
+            signal=signal,
+            instrument=self.instruments.find(signal.instrument),
+            quotes=quotes,
         )
+
+    def _orders(self, follow: Follow, shapes: Iterable[Shape]) -> list[PlannedOrder]:
+        shard = shard_of(follow.account_id, self.partitions)
+        return [
+            PlannedOrder(
+                self.mint_order_id(),
+                self.mint_tag(),
+                follow.account_id,
+                shard,
+                follow.follow_id,
+                follow.user_id,
+                leg,
+                shape,
+            )
+            for leg, shape in enumerate(shapes)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
-class _Shapes:
-    """The shapes of one signal, each made once."""
+class _Decisions:
+    """What followers get of one PLACE; who has the same rules gets the same answer."""
 
-    signal: Signal
-    _known: dict[object, Shape] = field(default_factory=dict)
+    shapes: Shapes
+    standings: Stood
+    at: datetime
+    _entries: dict[Environment, Entry] = field(default_factory=dict)
+    # By the identity of the rules, which `Followers` keeps once each: hashing them costs more.
+    _alike: dict[tuple[Environment, int, int], tuple[int, ...] | Refusal] = field(
+        default_factory=dict
+    )
 
-    def of(
-        self, account: Account | None, side: Side, quantity: int, skip: SkipReason | None
-    ) -> Shape:
-        environment = account.environment if account else Environment.PAPER
-        algo_id = account.algo_id if account else None
-        key = (environment, algo_id, side, quantity, skip)
-        shape = self._known.get(key)
-        if shape is None:
-            shape = self._known[key] = self._shape(environment, algo_id, side, quantity, skip)
-        return shape
+    def shapes_for(self, follow: Follow, account: Account | None) -> list[Shape]:
+        side = self.shapes.signal.side or Side.BUY
+        unfit = _account_unfit(account)
+        if account is None or unfit:
+            refusal = Refusal(unfit or SkipReason.DISCONNECTED, {})
+            return [self.shapes.refused(account, side, refusal)]
+        if follow.paused:
+            return [self.shapes.refused(account, side, Refusal(SkipReason.PAUSED, {}))]
+        fitted = self.shapes.fitted(account.environment, side)
+        if isinstance(fitted, Refusal):
+            return [self.shapes.refused(account, side, fitted)]
+        quantities = self._quantities(follow, account.environment)
+        if isinstance(quantities, Refusal):
+            return [self.shapes.refused(account, side, quantities)]
+        return [self.shapes.of(account, side, quantity) for quantity in quantities]
 
-    def _shape(
-        self,
-        environment: Environment,
-        algo_id: str | None,
-        side: Side,
-        quantity: int,
-        skip: SkipReason | None,
-    ) -> Shape:
-        signal = self.signal
-        if signal.terms is None or signal.product is None:
-            raise ValueError(f"signal {signal.signal_id}: {signal.action} without terms or product")
-        terms = replace(signal.terms, quantity=quantity)
-        return Shape(
-            signal=signal,
-            product=signal.product,
-            environment=environment,
-            side=side,
-            terms=terms,
-            algo_id=algo_id,
-            request_hash=request_hash(
-                signal.instrument, side, signal.product, signal.validity, terms
-            ),
-            state=OrderState.SKIPPED if skip else OrderState.PLANNED,
-            reason=skip,
-            message=SKIP_SENTENCES[skip] if skip else "",
+    def _quantities(self, follow: Follow, environment: Environment) -> tuple[int, ...] | Refusal:
+        limits, sizing = follow.limits, follow.sizing
+        entry = self._entry(environment)
+        if sizing.mode not in _SIZED_ALIKE or not _COUNTS.isdisjoint(limits.rules):
+            return self._decide(entry, follow)
+        if entry.side is Side.SELL and not limits.short_allowed:
+            return self._decide(entry, follow)
+        key = (environment, id(sizing), id(limits))
+        known = self._alike.get(key)
+        if known is None:
+            known = self._alike[key] = decide(entry, sizing, limits)
+        return known
+
+    def _decide(self, entry: Entry, follow: Follow) -> tuple[int, ...] | Refusal:
+        return decide(
+            entry,
+            follow.sizing,
+            follow.limits,
+            account=self.standings.of_account(follow.account_id),
+            follow=self.standings.of_follow(follow),
         )
 
+    def _entry(self, environment: Environment) -> Entry:
+        known = self._entries.get(environment)
+        if known is None:
+            shapes = self.shapes
+            if shapes.instrument is None:
+                raise ValueError(f"signal {shapes.signal.signal_id}: its instrument is not listed")
+            entry = entry_of(
+                shapes.signal,
+                shapes.instrument,
+                at=self.at,
+                quote=shapes.quotes.get(environment),
+            )
+            fitted = shapes.fitted(environment, entry.side)
+            if isinstance(fitted, FittedOrder) and fitted.protected:
+                # It may cost as much as its worst price: that is what limits are held against.
+                entry = replace(entry, price=fitted.terms.limit_price)
+            known = self._entries[environment] = entry
+        return known
 
-def request_hash(
-    instrument: str, side: Side, product: Product, validity: Validity, terms: OrderTerms
-) -> bytes:
-    """Freeze what will be asked of the broker, so that a changed row shows."""
-    words = (instrument, side, product, validity, terms.order_type, terms.quantity)
-    prices = (terms.limit_price, terms.trigger_price)
-    return hashlib.sha256("|".join(map(str, words + prices)).encode()).digest()
+
+def _exit_shapes(shapes: Shapes, account: Account | None, mine: Opened) -> list[Shape]:
+    side = Side.SELL if mine.net_quantity > 0 else Side.BUY
+    # An exit never opens a position: no more than what is held and not yet being closed.
+    quantity = max(abs(mine.net_quantity) - mine.closing, 0)
+    environment = account.environment if account else Environment.PAPER
+    refusal = _no_exit(shapes, account, side, quantity)
+    if refusal is None:
+        fitted = shapes.fitted(environment, side)
+        refusal = fitted if not isinstance(fitted, FittedOrder) else None
+    if refusal is not None or shapes.instrument is None:
+        refusal = refusal or Refusal(SkipReason.UNKNOWN_INSTRUMENT, {})
+        return [shapes.refused(account, side, refusal, quantity)]
+    return [shapes.of(account, side, cut) for cut in slices_of(shapes.instrument, quantity)]
+
+
+def _no_exit(shapes: Shapes, account: Account | None, side: Side, quantity: int) -> Refusal | None:
+    unfit = _account_unfit(account)
+    if unfit:
+        return Refusal(unfit, {})
+    if quantity == 0 or shapes.signal.side not in {None, side}:
+        return Refusal(SkipReason.CLOSED_ELSEWHERE, {})
+    return None
+
+
+def _asks_price(follow: Follow, terms: OrderTerms) -> bool:
+    rules = follow.limits.rules
+    if Rule.PRICE_DISTANCE in rules:
+        return True
+    if terms.limit_price is not None or terms.trigger_price is not None:
+        return False
+    return follow.sizing.mode in _IN_RUPEES or Rule.ORDER_VALUE in rules
 
 
 def _account_unfit(account: Account | None) -> SkipReason | None:

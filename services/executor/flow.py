@@ -24,11 +24,12 @@ from libs.trading.events import UpdateSource
 from libs.trading.follows import Follow
 from libs.trading.market import RequestKind
 from libs.trading.orders import OrderReport, OrderStatus
+from libs.trading.quotes import Quote
 from libs.trading.reasons import SKIP_SENTENCES, HoldReason, SkipReason
 from libs.trading.signals import Signal
 from services.executor.births import Born, Ready
 from services.executor.catching_up import Sources, missed_by, without_gaps
-from services.executor.copying import copy
+from services.executor.copying import Copying
 from services.executor.departure import Departure, Wait
 from services.executor.fanout import Fanout
 from services.executor.folding import NOT_SENT, RATE, SESSION, UNKNOWN
@@ -40,7 +41,9 @@ from services.executor.planning import PlanningPage
 from services.executor.recording import Moved
 from services.executor.rows import Claim, Due, PlannedOrder, Word, by_kind
 from services.executor.sessions import Sessions
+from services.executor.shapes import NO_QUOTES, Quotes
 from services.executor.shedding import surplus
+from services.executor.standings import Standings
 from services.executor.watching import Recently
 
 log = structlog.get_logger()
@@ -90,6 +93,14 @@ class Gateways(Protocol):
     def of(self, environment: Environment) -> OrderGateway: ...
 
 
+class Prices(Protocol):
+    """What instruments cost now: `services.executor.quotes.SharedQuotes`."""
+
+    async def of(self, instrument: str, environment: Environment) -> Quote | None: ...
+
+    async def aclose(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class ExecutorFlow:
     followers: Followers
@@ -100,6 +111,8 @@ class ExecutorFlow:
     sessions: Sessions
     departure: Departure
     gateways: Gateways
+    prices: Prices
+    standings: Standings
     # Whether this broker's session and rate refusals are known to come before processing.
     refusals_prove: bool
     # More than this never waits here; what is left out stands in `shed` for a while.
@@ -117,9 +130,19 @@ class ExecutorFlow:
             self.refilled.note(records=str(refilled))
         late = await missed_by(follows, self.followers, self.sources)
         for signal, shards in signals:
-            async for born in copy(
-                self.ledger, signal, shards, self.followers, self.fanout, self._ready
-            ):
+            quotes = await self._quotes(signal, self.followers.following_in(signal, shards))
+            copying = Copying(
+                book=self.ledger,
+                signal=signal,
+                shards=shards,
+                followers=self.followers,
+                fanout=self.fanout,
+                ready=self._ready,
+                at=self.departure.clock.now(),
+                quotes=quotes,
+            )
+            async for born in copying.write():
+                self.standings.note(signal.strategy_id, born)
                 self._launch(born)
             for shard in shards:
                 self.followers.note_planned(shard, signal.master_id, signal.seq)
@@ -170,9 +193,30 @@ class ExecutorFlow:
         for signal, follow in late:
             if self.followers.known(follow) is None:
                 raise ShardsLost(f"follow {follow.follow_id}")
-            orders = self.fanout.entries(signal, [follow], self.followers.accounts)
+            quotes = await self._quotes(signal, [follow])
+            orders = self.fanout.entries(
+                signal,
+                [follow],
+                self.followers.accounts,
+                at=self.departure.clock.now(),
+                quotes=quotes,
+            )
             async for born in self.ledger.births(signal, orders, [], self._ready):
+                self.standings.note(signal.strategy_id, born)
                 self._launch(born)
+
+    async def _quotes(self, signal: Signal, follows: Sequence[Follow]) -> Quotes:
+        """Ask once what the instrument costs, where an order cannot be worked out without."""
+        if not self.fanout.asks_price(signal, follows):
+            return NO_QUOTES
+        accounts = self.followers.accounts
+        environments = {
+            account.environment
+            for follow in follows
+            if (account := accounts.get(follow.account_id)) is not None
+        }
+        found = {of: await self.prices.of(signal.instrument, of) for of in environments}
+        return {of: quote for of, quote in found.items() if quote is not None}
 
     async def _request(self, claim: Claim, session: BrokerSession) -> OrderReport:
         gateway = self.gateways.of(session.environment)

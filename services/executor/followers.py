@@ -6,12 +6,17 @@ so records may arrive repeated or out of order.
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import TypeVar, cast
 
 from libs.trading.accounts import Account
-from libs.trading.follows import Follow
+from libs.trading.follows import Follow, Sizing
+from libs.trading.limits import Limits
 from libs.trading.shards import shard_of
 from libs.trading.signals import Signal
+
+Rules = TypeVar("Rules", Sizing, Limits)
 
 
 class ShardsLost(Exception):
@@ -71,7 +76,9 @@ class Followers:
         old = known.get(follow.follow_id)
         if old is not None and old.version >= follow.version:
             return False
-        known[follow.follow_id] = follow
+        known[follow.follow_id] = replace(
+            follow, sizing=_shared(follow.sizing), limits=_shared(follow.limits)
+        )
         return True
 
     def known(self, follow: Follow) -> Follow | None:
@@ -97,6 +104,9 @@ class Followers:
         start = signal.seq % len(covered) if covered else 0
         return covered[start:] + covered[:start]
 
+    def following_in(self, signal: Signal, shards: Iterable[int]) -> list[Follow]:
+        return [follow for shard in shards for follow in self.following(signal, shard)]
+
     def planned_until(self, shard: int, signal: Signal) -> int:
         """Tell the seq up to which a shard has planned this signal's master.
 
@@ -119,3 +129,13 @@ class Followers:
     def note_planned(self, shard: int, master_id: str, seq: int) -> None:
         key = (shard, master_id)
         self.planned[key] = max(seq, self.planned.get(key, 0))
+
+
+@lru_cache(maxsize=16_384)
+def _same(rules: object) -> object:
+    return rules
+
+
+def _shared(rules: Rules) -> Rules:
+    """Give the one object of equal rules: who plans a signal tells them apart by identity."""
+    return cast("Rules", _same(rules))

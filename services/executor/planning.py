@@ -13,6 +13,7 @@ from libs.trading.states import OrderState
 from services.executor.births import Births, Born, Ready
 from services.executor.fanout import Opened
 from services.executor.rows import Due, Leaving, PlannedOrder, leaving_of
+from services.executor.shapes import request_hash
 from services.executor.statements import HISTORY_OF_MOVED, Connection
 
 # Everything of one strategy in one instrument and product, per account: fills, and exits at work.
@@ -43,11 +44,13 @@ SELECT count(*) FROM moved
 
 _CHANGE_UNSENT = f"""
 WITH moved AS (
-    UPDATE executor.orders o SET order_type = $5, quantity = new.quantity, limit_price = $6,
-        trigger_price = $7, request_hash = new.request_hash, version = version + 1,
+    UPDATE executor.orders o SET order_type = new.order_type, quantity = new.quantity,
+        limit_price = new.limit_price, trigger_price = new.trigger_price,
+        request_hash = new.request_hash, version = version + 1,
         changed_at = clock_timestamp(), change_id = pg_current_xact_id()
-    FROM unnest($1::uuid[], $2::bigint[], $3::bytea[]) AS new (order_id, quantity, request_hash)
-    WHERE o.order_id = new.order_id AND o.broker = $4 AND o.state IN ('PLANNED', 'HELD')
+    FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::numeric[], $5::numeric[], $6::bytea[])
+        AS new (order_id, order_type, quantity, limit_price, trigger_price, request_hash)
+    WHERE o.order_id = new.order_id AND o.broker = $7 AND o.state IN ('PLANNED', 'HELD')
     RETURNING o.*
 ), history AS ({HISTORY_OF_MOVED})
 SELECT order_id, version, account_id, environment, instrument, action AS kind, order_type, validity,
@@ -55,19 +58,22 @@ SELECT order_id, version, account_id, environment, instrument, action AS kind, o
 FROM moved
 """
 
-# A later command makes an earlier one that was not sent yet pointless.
+# A later command makes an earlier one that was not sent yet pointless. One with a message is left
+# out: it stands there only to say why.
 _ADD_COMMANDS = """
 WITH dropped AS (
     UPDATE executor.commands SET state = 'DROPPED', message = 'overtaken by a later one',
         changed_at = clock_timestamp()
-    WHERE order_id = ANY($1::uuid[]) AND state = 'DUE' AND kind = 'MODIFY'
+    WHERE order_id = ANY($1::uuid[]) AND state = 'DUE' AND kind = 'MODIFY' AND $9 = ''
 )
 INSERT INTO executor.commands (order_id, n, kind, broker, shard, signal_id, order_type, quantity,
-    limit_price, trigger_price, expires_at)
+    limit_price, trigger_price, expires_at, state, message)
 SELECT o.order_id,
     coalesce((SELECT max(n) FROM executor.commands c WHERE c.order_id = o.order_id), 0) + 1,
-    $3, o.broker, o.shard, $4, $5, new.quantity, $6, $7, $8
-FROM unnest($1::uuid[], $2::bigint[]) AS new (order_id, quantity)
+    $2, o.broker, o.shard, $3, new.order_type, new.quantity, new.limit_price, new.trigger_price, $4,
+    CASE WHEN $9 = '' THEN 'DUE' ELSE 'DROPPED' END, $9
+FROM unnest($1::uuid[], $5::text[], $6::bigint[], $7::numeric[], $8::numeric[])
+    AS new (order_id, order_type, quantity, limit_price, trigger_price)
 JOIN executor.orders o USING (order_id)
 ON CONFLICT (order_id, signal_id) DO NOTHING
 RETURNING order_id, n
@@ -76,7 +82,10 @@ RETURNING order_id, n
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlacedOrder:
-    """An order of the parent signal, as far as MODIFY and CANCEL must know it."""
+    """An order of the parent signal, as far as MODIFY and CANCEL must know it.
+
+    `changes` counts the modifications asked for so far.
+    """
 
     order_id: str
     account_id: str
@@ -88,6 +97,9 @@ class PlacedOrder:
     validity: Validity
     environment: Environment
     order_type: OrderType
+    quantity: int
+    leg: int
+    changes: int
 
     def leaving(self, kind: str, expires_at: datetime) -> Leaving:
         """Describe a change of this order as a request that wants to leave."""
@@ -165,19 +177,18 @@ class PlanningPage:
             _CANCEL_UNSENT, order_ids, self.births.broker, shards, reason, SKIP_SENTENCES[reason]
         )
 
-    async def change_unsent(self, changes: Sequence[tuple[str, OrderTerms, bytes]]) -> None:
-        terms = self.signal.terms
-        if not changes or terms is None:
+    async def change_unsent(self, changes: Sequence[tuple[PlacedOrder, OrderTerms]]) -> None:
+        if not changes:
             return
         rows = await self.connection.fetch(
             _CHANGE_UNSENT,
-            [order_id for order_id, _, _ in changes],
-            [changed.quantity for _, changed, _ in changes],
-            [frozen for _, _, frozen in changes],
+            [order.order_id for order, _ in changes],
+            *_columns([terms for _, terms in changes]),
+            [
+                request_hash(order.instrument, order.side, order.product, order.validity, terms)
+                for order, terms in changes
+            ],
             self.births.broker,
-            terms.order_type,
-            terms.limit_price,
-            terms.trigger_price,
         )
         self.born.due.extend(
             Due(
@@ -188,42 +199,53 @@ class PlanningPage:
             for row in rows
         )
 
-    async def add_commands(
-        self, kind: str, wanted: Sequence[tuple[PlacedOrder, int | None]]
+    async def add_cancels(self, orders: Sequence[PlacedOrder]) -> None:
+        """Ask for the end of orders at the broker."""
+        await self._add("CANCEL", [(order, None) for order in orders])
+
+    async def add_changes(self, wanted: Sequence[tuple[PlacedOrder, OrderTerms]]) -> None:
+        """Ask for new terms of orders at the broker."""
+        await self._add("MODIFY", wanted)
+
+    async def leave_out_changes(self, orders: Sequence[PlacedOrder], why: str) -> None:
+        """Note that orders at the broker keep their terms, and why."""
+        await self._add("MODIFY", [(order, None) for order in orders], why)
+
+    async def _add(
+        self, kind: str, wanted: Sequence[tuple[PlacedOrder, OrderTerms | None]], why_not: str = ""
     ) -> None:
-        """Ask for a change of orders at the broker; `wanted` pairs each with its new quantity."""
         if not wanted:
             return
         signal = self.signal
-        terms = signal.terms if kind == "MODIFY" else None
         orders = {order.order_id: order for order, _ in wanted}
         rows = await self.connection.fetch(
             _ADD_COMMANDS,
-            [order.order_id for order, _ in wanted],
-            [quantity for _, quantity in wanted],
+            list(orders),
             kind,
             signal.signal_id,
-            terms.order_type if terms else None,
-            terms.limit_price if terms else None,
-            terms.trigger_price if terms else None,
             signal.expires_at,
+            *_columns([terms for _, terms in wanted]),
+            why_not,
         )
-        self.born.due.extend(
-            Due(
-                order_id=row["order_id"],
-                version=0,
-                leaving=orders[row["order_id"]].leaving(kind, signal.expires_at),
-                command=row["n"],
+        if not why_not:
+            self.born.due.extend(
+                Due(
+                    order_id=row["order_id"],
+                    version=0,
+                    leaving=orders[row["order_id"]].leaving(kind, signal.expires_at),
+                    command=row["n"],
+                )
+                for row in rows
             )
-            for row in rows
-        )
 
     async def _orders(
         self, condition: str, shards: Sequence[int], *values: object
     ) -> list[PlacedOrder]:
         rows = await self.connection.fetch(
             f"""SELECT order_id, account_id, follow_id, state, instrument, side, product, validity,
-                environment, order_type
+                environment, order_type, quantity, leg,
+                (SELECT count(*) FROM executor.commands c WHERE c.order_id = orders.order_id
+                    AND c.kind = 'MODIFY' AND c.state <> 'DROPPED') AS changes
             FROM executor.orders
             WHERE broker = $1 AND shard = ANY($2::int[]) AND {condition}
             ORDER BY order_id FOR UPDATE""",
@@ -243,6 +265,19 @@ class PlanningPage:
                 validity=Validity(row["validity"]),
                 environment=Environment(row["environment"]),
                 order_type=OrderType(row["order_type"]),
+                quantity=row["quantity"],
+                leg=row["leg"],
+                changes=row["changes"],
             )
             for row in rows
         ]
+
+
+def _columns(terms: Sequence[OrderTerms | None]) -> list[list[object]]:
+    """Turn terms into arrays; an order that keeps its own has none."""
+    return [
+        [t.order_type if t else None for t in terms],
+        [t.quantity if t else None for t in terms],
+        [t.limit_price if t else None for t in terms],
+        [t.trigger_price if t else None for t in terms],
+    ]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import asyncpg
 from uuid_utils import uuid7
 
+from libs.trading.calendar import trading_day
 from libs.trading.market import Market
 from libs.trading.shards import shard_of
 from libs.trading.tags import mint_client_order_id
@@ -30,6 +31,7 @@ from services.executor.ledger import PostgresLedger
 from services.executor.market import MarketGate
 from services.executor.notices import notices_of
 from services.executor.pace import Pace
+from services.executor.quotes import SharedQuotes
 from services.executor.reconciliation import Reconciliation, build_reconciliation
 from services.executor.recording import Recorder
 from services.executor.repository import Repository
@@ -37,6 +39,7 @@ from services.executor.rows import Holding
 from services.executor.sessions import Sessions, Source
 from services.executor.settings import ExecutorSettings
 from services.executor.shards import OwnedShards
+from services.executor.standings import Standings
 from services.executor.sweeping import Sweeper
 from services.executor.watching import Figures, Recently, Watched
 from services.executor.work import Work
@@ -71,7 +74,8 @@ def build_replica(
     repository = Repository(pool, settings.broker, partitions)
     owner = owner_name()
     departure = _departure(settings, pool, source, gateways, repository, alarms)
-    memory = _Memory(followers, repository, departure, gateways)
+    standings = Standings(departure.clock.now)
+    memory = _Memory(followers, repository, departure, gateways, standings)
     shards = OwnedShards(
         leases=Leases(pool, settings.broker, owner, settings.lease_s),
         load=memory.load,
@@ -80,13 +84,19 @@ def build_replica(
     ledger = _ledger(settings, pool, shards, departure)
     flow = ExecutorFlow(
         followers=followers,
-        fanout=_fanout(settings, gateways, partitions),
+        fanout=_fanout(settings, gateways, partitions, standings),
         ledger=ledger,
         sources=repository,
         lanes=Lanes(settings.in_flight_max),
         sessions=departure.sessions,
         departure=departure,
         gateways=gateways,
+        prices=SharedQuotes(
+            sessions=departure.sessions,
+            doors=gateways,
+            requests_per_minute_max=gateways.manifest.requests_per_minute_max,
+        ),
+        standings=standings,
         refusals_prove=gateways.manifest.refused_before_processing_confirmed,
         waiting_max=settings.waiting_max,
         shed=Recently(settings.alarm_lasts_s),
@@ -196,12 +206,15 @@ def watched(
     ]
 
 
-def _fanout(settings: ExecutorSettings, gateways: OpenGateways, partitions: int) -> Fanout:
+def _fanout(
+    settings: ExecutorSettings, gateways: OpenGateways, partitions: int, standings: Standings
+) -> Fanout:
     key = bytes.fromhex(settings.order_tag_key.get_secret_value())
     return Fanout(
         manifest=gateways.manifest,
         instruments=gateways.instruments(),
         partitions=partitions,
+        standings=standings,
         mint_order_id=lambda: str(uuid7()),
         mint_tag=lambda: mint_client_order_id(key),
     )
@@ -220,6 +233,7 @@ class _Memory:
     repository: Repository
     departure: Departure
     gateways: OpenGateways
+    standings: Standings
 
     async def load(self, shards: Sequence[int]) -> None:
         wanted, partitions = set(shards), self.followers.partitions
@@ -232,6 +246,9 @@ class _Memory:
         planned = await self.repository.planned(shards)
         account_ids = [account.account_id for account in accounts]
         await self.departure.breaches.load(account_ids)
+        day = trading_day(await self.repository.now())
+        ordered = await self.repository.orders_on(day, accounts)
+        self.standings.load(account_ids, ordered, day)
         fresh = await self.departure.sessions.load(account_ids)
         self.followers.take(shards, follows, accounts, planned)
         self.departure.pace.begin(account_ids, time.monotonic())
@@ -242,4 +259,5 @@ class _Memory:
     def forget(self, shards: Iterable[int]) -> None:
         lost = self.followers.drop(shards)
         self.departure.sessions.forget(lost)
+        self.standings.forget(lost)
         self.departure.pace.forget(lost)

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
+from uuid import UUID
 
 import asyncpg
 
@@ -10,12 +11,14 @@ from libs.brokers.registry import BROKERS
 from libs.contracts import codec, topics
 from libs.contracts.views import account_of, follow_of
 from libs.trading.accounts import Account
+from libs.trading.calendar import instant_in_india
 from libs.trading.events import OrderChanged
 from libs.trading.follows import Follow
 from libs.trading.orders import Product, Side
 from libs.trading.signals import Signal
 from libs.trading.states import OrderState
 from services.executor.rows import terms_of
+from services.executor.standings import Counted
 
 _ORDER_COLUMNS = """order_id, version, change_id::text::bigint AS change_id, changed_at, state,
     signal_id, strategy_id, follow_id, master_id, user_id, account_id, broker, client_order_id,
@@ -23,6 +26,8 @@ _ORDER_COLUMNS = """order_id, version, change_id::text::bigint AS change_id, cha
     accepted_at, sent_at, filled_quantity, average_price, broker_order_id, environment, action,
     reason, message"""
 
+# An id is minted by this machine's clock, its row is stamped by the database's.
+_CLOCKS_DIFFER = timedelta(minutes=5)
 # Postgres has committed or given up every transaction below this one.
 _CURSOR = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 
@@ -98,6 +103,24 @@ class Repository:
             shards,
         )
         return {(row["shard"], row["master_id"]): row["seq"] for row in rows}
+
+    async def orders_on(self, day: date, accounts: Sequence[Account]) -> dict[Counted, int]:
+        """Count the orders planned and not skipped on an Indian date, as `Standings` counts."""
+        begins = instant_in_india(day, time.min)
+        rows = await self.pool.fetch(
+            """SELECT o.account_id, o.strategy_id, count(*) AS n
+            FROM unnest($1::uuid[], $2::uuid[]) AS a (account_id, user_id)
+            JOIN executor.orders o ON o.user_id = a.user_id AND o.account_id = a.account_id
+                AND o.order_id >= $3 AND o.state <> 'SKIPPED'
+                AND o.planned_at >= $4 AND o.planned_at < $5
+            GROUP BY GROUPING SETS ((o.account_id), (o.account_id, o.strategy_id))""",
+            [account.account_id for account in accounts],
+            [account.user_id for account in accounts],
+            _first_id(begins - _CLOCKS_DIFFER),
+            begins,
+            begins + timedelta(days=1),
+        )
+        return {(row["account_id"], row["strategy_id"]): row["n"] for row in rows}
 
     async def emitted(self, master_id: str, *, after: int, before: int) -> list[Signal]:
         """Read a master's signals with after < seq < before, in order."""
@@ -213,6 +236,11 @@ class Repository:
             FROM executor.shard_leases ORDER BY broker, shard"""
         )
         return rows
+
+
+def _first_id(at: datetime) -> str:
+    """Give the lowest order id of an instant: UUIDs of version 7 begin with milliseconds."""
+    return str(UUID(int=int(at.timestamp() * 1000) << 80))
 
 
 def _signal(payload: bytes) -> Signal:

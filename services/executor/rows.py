@@ -77,7 +77,10 @@ class Shape:
 
 
 class PlannedOrder(NamedTuple):
-    """One new order of one follower, before it is written: names, and a shape."""
+    """One new order of one follower, before it is written: names, and a shape.
+
+    `leg` counts the orders that one decision was cut into.
+    """
 
     order_id: str
     client_order_id: str
@@ -85,6 +88,7 @@ class PlannedOrder(NamedTuple):
     shard: int
     follow_id: str
     user_id: str
+    leg: int
     shape: Shape
 
     @property

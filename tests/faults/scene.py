@@ -108,12 +108,13 @@ class Scene:
     def place_body(
         self, instrument: str = "", *, quantity: int = 1, away: str = "", expires_in_s: int = 0
     ) -> dict[str, Any]:
-        """Describe a BUY: at the market, or a limit moved from the last price by `away`."""
+        """Describe a BUY: a limit moved from the last price by `away`, else one that fills at once.
+
+        Never at the market: such an order needs a price first, and a broken broker gives none.
+        """
         name = instrument or self.instruments[0]
-        terms: dict[str, Any] = {"order_type": "MARKET", "quantity": quantity}
-        if away:
-            price = (Decimal(self.world.prices[name]) * Decimal(away)).to_integral_value()
-            terms = {"order_type": "LIMIT", "quantity": quantity, "limit_price": str(price)}
+        price = (Decimal(self.world.prices[name]) * Decimal(away or "1.01")).to_integral_value()
+        terms = {"order_type": "LIMIT", "quantity": quantity, "limit_price": str(price)}
         body = {"action": "PLACE", "instrument": name, "side": "BUY", "product": "INTRADAY"}
         ttl = {"expires_in_s": expires_in_s} if expires_in_s else {}
         return {"strategy_id": self.strategy_id, **body, "terms": terms, **ttl}

@@ -83,31 +83,44 @@ class PageInMemory:
                 order.reason = "MASTER_CANCELLED"
                 self.statements.tables.move(order, OrderState.SKIPPED)
 
-    async def change_unsent(self, changes: Sequence[tuple[str, OrderTerms, bytes]]) -> None:
-        for order_id, terms, _ in changes:
-            order = self.statements.tables.orders[order_id]
+    async def change_unsent(self, changes: Sequence[tuple[PlacedOrder, OrderTerms]]) -> None:
+        for placed, terms in changes:
+            order = self.statements.tables.orders[placed.order_id]
             if order.state in SENDABLE:
                 order.terms = terms
                 self.statements.tables.move(order, order.state)
                 self.born.due.append(due_order(order))
 
-    async def add_commands(
-        self, kind: str, wanted: Sequence[tuple[PlacedOrder, int | None]]
+    async def add_cancels(self, orders: Sequence[PlacedOrder]) -> None:
+        self._add("CANCEL", [(order, None) for order in orders])
+
+    async def add_changes(self, wanted: Sequence[tuple[PlacedOrder, OrderTerms]]) -> None:
+        self._add("MODIFY", wanted)
+
+    async def leave_out_changes(self, orders: Sequence[PlacedOrder], why: str) -> None:
+        self._add("MODIFY", [(order, None) for order in orders], left_out=True)
+
+    def _add(
+        self,
+        kind: str,
+        wanted: Sequence[tuple[PlacedOrder, OrderTerms | None]],
+        *,
+        left_out: bool = False,
     ) -> None:
         tables = self.statements.tables
-        for placed, quantity in wanted:
+        for placed, changed in wanted:
             known = tables.commands_of(placed.order_id)
             for earlier in known:
-                if earlier.state == "DUE" and earlier.kind == "MODIFY":
+                if earlier.state == "DUE" and earlier.kind == "MODIFY" and not left_out:
                     earlier.state, earlier.changed_at = "DROPPED", tables.now()
             if any(command.signal_id == self.signal.signal_id for command in known):
                 continue
-            order, terms = tables.orders[placed.order_id], self.signal.terms
-            changed = terms if kind == "MODIFY" else None
+            order = tables.orders[placed.order_id]
             command = CommandRecord(
                 order_id=placed.order_id,
                 n=len(known) + 1,
                 kind=kind,
+                state="DROPPED" if left_out else "DUE",
                 shard=order.planned.shard,
                 signal_id=self.signal.signal_id,
                 expires_at=self.signal.expires_at,
@@ -115,12 +128,13 @@ class PageInMemory:
                 planned_at=tables.now(),
                 changed_at=tables.now(),
                 order_type=changed.order_type if changed else None,
-                quantity=quantity,
+                quantity=changed.quantity if changed else None,
                 limit_price=changed.limit_price if changed else None,
                 trigger_price=changed.trigger_price if changed else None,
             )
             tables.commands[placed.order_id, command.n] = command
-            self.born.due.append(due_command(order, command))
+            if not left_out:
+                self.born.due.append(due_command(order, command))
 
     def _of_strategy(self, shards: Sequence[int]) -> list[OrderRecord]:
         signal = self.signal
@@ -137,4 +151,11 @@ class PageInMemory:
 
     def _listed(self, wanted: Callable[[OrderRecord], bool]) -> list[PlacedOrder]:
         found = [order for order in self.statements.tables.orders.values() if wanted(order)]
-        return [placed_order(order) for order in sorted(found, key=lambda o: o.order_id)]
+        return [
+            placed_order(order, self._changes(order))
+            for order in sorted(found, key=lambda o: o.order_id)
+        ]
+
+    def _changes(self, order: OrderRecord) -> int:
+        known = self.statements.tables.commands_of(order.order_id)
+        return sum(c.kind == "MODIFY" and c.state != "DROPPED" for c in known)

@@ -13,6 +13,7 @@ from libs.contracts import topics
 from libs.trading.accounts import Environment
 from libs.trading.instruments import Instrument
 from libs.trading.market import Market
+from libs.trading.quotes import Quote
 from libs.trading.shards import shard_of
 from services.executor.breaker import Breaker
 from services.executor.clock import DatabaseClock
@@ -29,6 +30,7 @@ from services.executor.rows import Holding
 from services.executor.sessions import Sessions
 from services.executor.settling import Settling
 from services.executor.shards import OwnedShards
+from services.executor.standings import Standings
 from services.executor.syncing import Syncing
 from services.executor.work import Work
 from tests.model.breaches_in_memory import BreachesInMemory
@@ -49,6 +51,16 @@ if TYPE_CHECKING:
     from services.executor.flow import Ledger
     from services.executor.leases import Leases
     from services.executor.repository import Repository
+
+
+class NoPrices:
+    """The model's masters name a price for everything."""
+
+    async def of(self, instrument: str, environment: Environment) -> Quote | None:
+        return None
+
+    async def aclose(self) -> None:
+        return None
 
 
 class ListedInstruments:
@@ -167,16 +179,18 @@ class Household:
             breaches=cast("BreachesInMemory", departure.breaches),
             holding=lambda: Holding(owner=shards.leases.owner, epochs=dict(shards.epochs)),
         )
-        doors = OneDoor(OrderDoor(self.broker, process))
+        doors, standings = OneDoor(OrderDoor(self.broker, process)), Standings(self.clock.wall)
         flow = ExecutorFlow(
             followers=followers,
-            fanout=self._fanout(),
+            fanout=self._fanout(standings),
             ledger=cast("Ledger", ledger),
             sources=views,
             lanes=Lanes(self.timings.in_flight_max),
             sessions=departure.sessions,
             departure=departure,
             gateways=doors,
+            prices=NoPrices(),
+            standings=standings,
             refusals_prove=True,
             waiting_max=self.timings.waiting_max,
         )
@@ -236,11 +250,12 @@ class Household:
             evidence_window_s=self.timings.evidence_window_s,
         )
 
-    def _fanout(self) -> Fanout:
+    def _fanout(self, standings: Standings) -> Fanout:
         return Fanout(
             manifest=registry.manifest(BROKER),
             instruments=ListedInstruments(),
             partitions=SHARDS,
+            standings=standings,
             mint_order_id=lambda: f"order-{next(self.names)}",
             mint_tag=lambda: f"tag-{next(self.names)}",
         )

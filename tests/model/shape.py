@@ -29,7 +29,7 @@ def due_command(order: OrderRecord, command: CommandRecord) -> Due:
     )
 
 
-def placed_order(order: OrderRecord) -> PlacedOrder:
+def placed_order(order: OrderRecord, changes: int) -> PlacedOrder:
     planned = order.planned
     return PlacedOrder(
         order_id=order.order_id,
@@ -42,4 +42,7 @@ def placed_order(order: OrderRecord) -> PlacedOrder:
         validity=planned.shape.signal.validity,
         environment=Environment(planned.shape.environment),
         order_type=order.terms.order_type,
+        quantity=order.terms.quantity,
+        leg=planned.leg,
+        changes=changes,
     )

@@ -65,7 +65,7 @@ def a_planned_order() -> PlannedOrder:
         algo_id=None,
         request_hash=b"",
     )
-    return PlannedOrder("order-1", "tag-1", "account-1", 0, "follow-1", "user-1", shape)
+    return PlannedOrder("order-1", "tag-1", "account-1", 0, "follow-1", "user-1", 0, shape)
 
 
 async def test_an_order_born_sending_is_not_written_when_the_process_was_frozen(

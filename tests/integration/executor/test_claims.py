@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import asyncpg
 import pytest
@@ -70,7 +71,7 @@ async def due(world: World) -> Due:
 async def planned_orders(world: World, signal: Signal) -> Sequence[PlannedOrder]:
     followers = world.replica.work.followers
     fanout = world.replica.work.flow.fanout
-    return fanout.entries(signal, world.follows, followers.accounts)
+    return fanout.entries(signal, world.follows, followers.accounts, at=datetime.now(UTC))
 
 
 async def claimed(world: World, item: Due) -> list[Claim]:

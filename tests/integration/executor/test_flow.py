@@ -13,7 +13,7 @@ from libs.brokers.errors import (
     SessionExpired,
 )
 from libs.contracts.codec import Record
-from libs.trading.orders import OrderType, Side
+from libs.trading.orders import Side
 from libs.trading.signals import SignalAction
 from services.executor.followers import ShardsLost
 from tests.factories import some_terms
@@ -236,10 +236,10 @@ async def test_modify_and_cancel_of_what_was_not_sent_yet_never_reach_the_broker
         await world.emit_and_hear(
             action=SignalAction.MODIFY,
             parent_signal_id=placed.signal_id,
-            terms=some_terms(order_type=OrderType.MARKET, quantity=3, limit_price=None),
+            terms=some_terms(quantity=3, limit_price=Decimal("810.05")),
         )
         [order] = await world.orders()
-        assert (order["order_type"], order["quantity"]) == ("MARKET", 3)
+        assert (order["limit_price"], order["quantity"]) == (Decimal("810.05"), 3)
         await world.cancel(placed)
         await world.until("SKIPPED/MASTER_CANCELLED")
 

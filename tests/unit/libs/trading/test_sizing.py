@@ -21,7 +21,6 @@ from libs.trading.sizing import (
     MOVES_WITH_MASTER,
     SLICES_MAX,
     sized,
-    sized_quantity,
     sliced,
 )
 from tests.factories import NOON, a_signal, some_terms
@@ -166,27 +165,6 @@ def test_no_product_is_rounded_up_on_its_way() -> None:
 
     assert isinstance(answer, Refusal)
     assert answer.figures["wanted"] == "0.9999"
-
-
-@given(quantity=quantities, value=factors, lot=lots, when_small=st.sampled_from(WhenSmall))
-def test_without_prices_and_money_the_plain_modes_come_to_the_same(
-    quantity: int, value: Decimal, lot: int, when_small: WhenSmall
-) -> None:
-    entry = an_entry(lot=lot, quantity=quantity)
-    for mode in (SizingMode.MULTIPLIER, SizingMode.FIXED_QUANTITY):
-        sizing = a_sizing(mode, value, when_small)
-        answer = sized(entry, sizing, WELL_KNOWN)
-
-        plain = sized_quantity(quantity, sizing, lot)
-
-        assert plain == (0 if isinstance(answer, Refusal) else answer)
-
-
-@pytest.mark.parametrize(
-    "mode", set(SizingMode) - {SizingMode.MULTIPLIER, SizingMode.FIXED_QUANTITY}
-)
-def test_a_mode_that_needs_money_is_never_taken_for_a_factor(mode: SizingMode) -> None:
-    assert sized_quantity(10, a_sizing(mode, 50_000, WhenSmall.ONE_LOT), 1) == 0
 
 
 def test_only_shares_of_the_masters_quantity_move_with_it() -> None:

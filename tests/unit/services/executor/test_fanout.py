@@ -4,20 +4,24 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from libs.brokers import registry
 from libs.trading.accounts import Account, Environment, SessionState
 from libs.trading.follows import Follow, Sizing, SizingMode
-from libs.trading.instruments import Instrument
-from libs.trading.orders import OrderType, Side
-from libs.trading.reasons import SkipReason
+from libs.trading.instruments import Instrument, InstrumentClass
+from libs.trading.limits import Limits
+from libs.trading.orders import OrderTerms, OrderType, Product, Side, Validity
+from libs.trading.protection import Band, Protection
+from libs.trading.quotes import Quote
+from libs.trading.reasons import Refusal, SkipReason, sentence
 from libs.trading.signals import Signal, SignalAction
-from libs.trading.sizing import sized_quantity
+from libs.trading.states import OrderState
 from services.executor.fanout import Fanout, Opened
+from services.executor.planning import PlacedOrder
 from services.executor.rows import PlannedOrder
-from tests.factories import a_follow, a_signal, an_account, some_terms
+from services.executor.shapes import NO_QUOTES, Quotes
+from services.executor.standings import Standings
+from tests.factories import NOON, a_follow, a_signal, an_account, some_terms
 
 
 class TwoInstruments:
@@ -25,10 +29,19 @@ class TwoInstruments:
 
     def find(self, name: str) -> Instrument | None:
         lots = {"NSE:SBIN": 1, "NFO:NIFTY:2026-12-29:FUT": 65}
-        return Instrument(name=name, lot_size=lots[name]) if name in lots else None
+        if name not in lots:
+            return None
+        return Instrument(name=name, lot_size=lots[name], freeze_quantity=1000)
 
     def has_derivatives(self, underlying: str) -> bool | None:
         return None
+
+
+def a_protection() -> Protection:
+    return Protection(
+        order_types=frozenset({OrderType.MARKET}),
+        bands={InstrumentClass.CASH: (Band(basis_points=100),)},
+    )
 
 
 def a_fanout(**limits: object) -> Fanout:
@@ -38,6 +51,7 @@ def a_fanout(**limits: object) -> Fanout:
         manifest=manifest,
         instruments=TwoInstruments(),
         partitions=4,
+        standings=Standings(lambda: NOON),
         mint_order_id=lambda: f"o{next(numbers)}",
         mint_tag=lambda: f"t{next(numbers)}",
     )
@@ -48,9 +62,12 @@ def entries(
     *follows: Follow,
     accounts: Sequence[Account] = (),
     fanout: Fanout | None = None,
+    quotes: Quotes = NO_QUOTES,
 ) -> list[PlannedOrder]:
     known = {account.account_id: account for account in accounts or [an_account()]}
-    return (fanout or a_fanout()).entries(signal, follows or [a_follow()], known)
+    return (fanout or a_fanout()).entries(
+        signal, follows or [a_follow()], known, at=NOON, quotes=quotes
+    )
 
 
 def sizing(value: str, mode: SizingMode = SizingMode.MULTIPLIER) -> Sizing:
@@ -137,24 +154,137 @@ def test_a_follower_for_whom_nothing_was_opened_gets_no_row_for_an_exit() -> Non
     assert a_fanout().exits(signal, [a_follow()], {}, {}) == []
 
 
+def a_placed_order(quantity: int, **changes: object) -> PlacedOrder:
+    order = PlacedOrder(
+        order_id="order-1",
+        account_id="account-1",
+        follow_id="follow-1",
+        state=OrderState.OPEN,
+        instrument="NSE:SBIN",
+        side=Side.BUY,
+        product=Product.INTRADAY,
+        validity=Validity.DAY,
+        environment=Environment.PAPER,
+        order_type=OrderType.LIMIT,
+        quantity=quantity,
+        leg=0,
+        changes=0,
+    )
+    return replace(order, **changes)  # type: ignore[arg-type]  # named fields
+
+
+def changed(follow: Follow, *legs: PlacedOrder, **terms: object) -> list[OrderTerms] | Refusal:
+    signal = a_signal(
+        action=SignalAction.MODIFY, side=None, product=None, terms=some_terms(**terms)
+    )
+    return a_fanout().changed(signal, follow, legs, at=NOON)
+
+
 def test_modified_terms_are_sized_like_the_entry() -> None:
-    signal = a_signal(action=SignalAction.MODIFY, terms=some_terms(quantity=9))
+    terms = changed(a_follow(sizing=sizing("0.5")), a_placed_order(5), quantity=9)
 
-    terms = a_fanout().modified_terms(signal, a_follow(sizing=sizing("0.5")))
-
-    assert terms is not None
-    assert terms.quantity == 4
+    assert terms == [some_terms(quantity=4)]
 
 
-@given(
-    master=st.integers(1, 10_000_000),
-    factor=st.decimals("0.0001", 100, places=4),
-    lot=st.integers(1, 5_000),
+def test_a_size_of_the_followers_own_stays_when_the_master_changes_the_quantity() -> None:
+    follow = a_follow(sizing=sizing("7", SizingMode.FIXED_QUANTITY))
+
+    terms = changed(follow, a_placed_order(7), quantity=900, limit_price=Decimal(813))
+
+    assert terms == [some_terms(quantity=7, limit_price=Decimal(813))]
+
+
+def test_a_change_beyond_a_limit_is_left_out_with_its_reason() -> None:
+    follow = a_follow(limits=Limits(order_quantity_max=20))
+
+    refusal = changed(follow, a_placed_order(10), quantity=21)
+
+    assert isinstance(refusal, Refusal)
+    assert sentence(*refusal) == "21 shares is over your limit of 20 per order."
+
+
+def test_an_order_changed_as_often_as_the_broker_bears_stays_as_it_is() -> None:
+    refusal = changed(a_follow(), a_placed_order(10, changes=10_000))
+
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason is SkipReason.TOO_MANY_CHANGES
+
+
+def test_what_the_exchange_would_freeze_goes_in_slices_that_are_changed_together() -> None:
+    fanout = a_fanout()
+    orders = entries(a_signal(terms=some_terms(quantity=2600)), fanout=fanout)
+    signal = a_signal(action=SignalAction.MODIFY, terms=some_terms(quantity=2300))
+    legs = [a_placed_order(order.shape.terms.quantity, leg=order.leg) for order in orders]
+
+    terms = fanout.changed(signal, a_follow(), legs, at=NOON)
+
+    assert [(order.leg, order.shape.terms.quantity) for order in orders] == [
+        (0, 1000),
+        (1, 1000),
+        (2, 600),
+    ]
+    assert len({order.client_order_id for order in orders}) == 3
+    assert not isinstance(terms, Refusal)
+    assert [leg.quantity for leg in terms] == [1000, 1000, 300]
+
+
+def a_quote(last: str) -> Quotes:
+    return {Environment.PAPER: Quote(instrument="NSE:SBIN", last=Decimal(last), at=NOON)}
+
+
+MARKET = some_terms(order_type=OrderType.MARKET, limit_price=None)
+
+
+def test_a_market_order_gets_a_worst_price_where_the_broker_wants_one() -> None:
+    fanout = a_fanout(protection=a_protection())
+
+    [order] = entries(a_signal(terms=MARKET), fanout=fanout, quotes=a_quote("800"))
+
+    terms = order.shape.terms
+    assert (terms.order_type, terms.limit_price) == (OrderType.LIMIT, Decimal(808))
+
+
+def test_without_a_price_a_market_order_is_left_out() -> None:
+    fanout = a_fanout(protection=a_protection())
+
+    [order] = entries(a_signal(terms=MARKET), fanout=fanout)
+
+    assert (order.shape.state, order.shape.reason) == ("SKIPPED", SkipReason.NO_QUOTE)
+
+
+@pytest.mark.parametrize(
+    ("signal", "follow", "expected"),
+    [
+        (a_signal(), a_follow(), False),
+        (a_signal(terms=MARKET), a_follow(), True),
+        (a_signal(), a_follow(limits=Limits(price_distance_bps_max=50)), True),
+        (a_signal(), a_follow(limits=Limits(order_value_max=Decimal(1000))), False),
+        (a_signal(instrument="NSE:NOPE", terms=MARKET), a_follow(), False),
+    ],
 )
-def test_sizes_are_whole_lots_and_never_more_than_the_share(
-    master: int, factor: Decimal, lot: int
+def test_a_price_is_asked_for_only_where_somebody_needs_it(
+    signal: Signal, follow: Follow, *, expected: bool
 ) -> None:
-    quantity = sized_quantity(master, Sizing(mode=SizingMode.MULTIPLIER, value=factor), lot)
+    assert a_fanout(protection=a_protection()).asks_price(signal, [follow]) is expected
 
-    assert quantity % lot == 0
-    assert 0 <= quantity <= master * factor < quantity + lot
+
+def test_a_limit_leaves_an_entry_out_with_the_figures_behind_it() -> None:
+    follow = a_follow(limits=Limits(order_value_max=Decimal(5000)))
+
+    [order] = entries(a_signal(), follow)
+
+    assert order.shape.reason == SkipReason.ORDER_VALUE
+    assert order.shape.message == (
+        "10 shares \N{MULTIPLICATION SIGN} \N{INDIAN RUPEE SIGN}812.50 ="
+        " \N{INDIAN RUPEE SIGN}8,125.00 is over your \N{INDIAN RUPEE SIGN}5,000.00"
+        " limit per order."
+    )
+
+
+def test_followers_with_equal_rules_share_a_decision_and_a_shape() -> None:
+    accounts = [an_account(account_id=f"account-{n}") for n in range(3)]
+    follows = [a_follow(follow_id=f"f{n}", account_id=f"account-{n}") for n in range(3)]
+
+    orders = entries(a_signal(), *follows, accounts=accounts)
+
+    assert len({id(order.shape) for order in orders}) == 1

@@ -17,21 +17,33 @@ from services.signal.report_records import CopiedOrder, Figures, Latency, Slippa
 
 _WAIT_S = 2
 
-# A later MODIFY sets the price that its master asks for; an order filled before it is not judged
-# by it. Who asks for no price is judged by what their own order got.
-_ORDERS = """
-select o.*, s.seq, s.broker_event_at, s.published_at, master.price as master_price,
-    (o.average_price - master.price) / master.price * 10000
-        * case o.side when 'BUY' then 1 else -1 end as bp
-from signal.report_orders o
-left join signal.report_signals s using (signal_id)
-left join signal.report_fills f using (signal_id)
-left join lateral (
-    select coalesce(m.limit_price, f.average_price) as price from signal.report_signals m
-    where m.signal_id = o.signal_id or (m.parent_signal_id = o.signal_id
-        and m.order_type is not null and m.accepted_at <= coalesce(o.filled_at, 'infinity'))
-    order by m.seq desc limit 1
-) master on master.price > 0
+# Which orders it is about is decided first; a later MODIFY sets the price that its master asks for,
+# and an order filled before it is not judged by it. Who asks for no price is judged by what their
+# own order got.
+_PRICED = """
+with orders as materialized (select o.* from signal.report_orders o where {scope}),
+asked as (
+    select a.signal_id, m.limit_price,
+        case when m.signal_id = a.signal_id then '-infinity' else m.accepted_at end as since,
+        lead(m.accepted_at, 1, 'infinity') over (partition by a.signal_id order by m.seq) as until
+    from (select distinct signal_id from orders) a
+    join signal.report_signals m on m.signal_id = a.signal_id
+        or (m.parent_signal_id = a.signal_id and m.order_type is not null)
+),
+priced as (
+    select o.*, s.seq, s.broker_event_at, s.published_at, master.price as master_price,
+        (o.average_price - master.price) / master.price * 10000
+            * case o.side when 'BUY' then 1 else -1 end as bp
+    from orders o
+    cross join lateral (select coalesce(o.filled_at, 'infinity') as at) as judged
+    left join signal.report_signals s on s.signal_id = o.signal_id
+    left join signal.report_fills f on f.signal_id = o.signal_id
+    left join asked a on a.signal_id = o.signal_id and judged.at >= a.since
+        and (judged.at < a.until or a.until = 'infinity')
+    cross join lateral (
+        select nullif(coalesce(a.limit_price, f.average_price), 0) as price
+    ) as master
+)
 """
 _OF_SIGNAL = "o.signal_id = $1"
 _OF_FOLLOW = "o.follow_id = $1 and o.planned_at > clock_timestamp() - make_interval(days => $2)"
@@ -69,21 +81,21 @@ _STAGES = {
     "accepted_to_filled": ("o.accepted_at", "o.filled_at"),
 }
 _SPANS = ", ".join(
-    f"({place}, '{stage}', extract(epoch from {until} - {since})::float8 * 1000)"
-    for place, (stage, (since, until)) in enumerate(_STAGES.items())
+    f"({place}, extract(epoch from {until} - {since})::float8 * 1000)"
+    for place, (since, until) in enumerate(_STAGES.values())
 )
 _PERCENTILES = "percentile_cont(array[0.5, 0.9, 0.99]) within group (order by {}) as percentiles"
 _LATENCIES = f"""
-select stage, count(*) as orders, {_PERCENTILES.format("ms")}
+select place, count(*) as orders, {_PERCENTILES.format("ms")}
 from signal.report_orders o left join signal.report_signals s using (signal_id)
-cross join lateral (values {_SPANS}) as spans (place, stage, ms)
-where {{scope}} and ms is not null group by place, stage order by place
+cross join lateral (values {_SPANS}) as spans (place, ms)
+where {{scope}} and ms is not null group by place order by place
 """  # noqa: S608  # constants
 _SLIPPAGE = f"""
-with orders as ({_ORDERS} where {{scope}} and o.filled_quantity > 0)
+{_PRICED.format(scope="{scope} and o.filled_quantity > 0")}
 select count(*) as orders, round(sum(bp * filled_quantity) / sum(filled_quantity), 2) as mean,
     round(max(bp), 2) as worst, {_PERCENTILES.format("bp::float8")}
-from orders where bp is not null
+from priced where bp is not null
 """  # noqa: S608  # constants
 _COLUMNS = """order_id, signal_id, seq, account_id, broker, environment, action, instrument, side,
     product, order_type, quantity, limit_price, trigger_price, state, reason, message,
@@ -91,24 +103,24 @@ _COLUMNS = """order_id, signal_id, seq, account_id, broker, environment, action,
     round(bp, 2) as slippage_bp, broker_event_at, accepted_at, published_at, planned_at, sent_at,
     acknowledged_at, filled_at"""
 
-
-# Which orders make a page is decided before anything is looked up for them.
-_PAGE_OF_SIGNAL = f"""
-with orders as ({_ORDERS}
-    where {_OF_SIGNAL} and ($2::uuid is null or o.order_id > $2)
-    order by o.order_id limit $3)
-select {_COLUMNS} from orders order by order_id
-"""  # noqa: S608  # constants
-_PAGE_OF_FOLLOW = f"""
-with orders as ({_ORDERS}
-    where {_OF_FOLLOW} and ($3::uuid is null or o.order_id < $3)
-    order by o.order_id desc limit $4)
-select {_COLUMNS} from orders order by order_id desc
-"""  # noqa: S608  # constants
-_OF_FOLLOW_AND_SIGNALS = f"""
-with orders as ({_ORDERS} where o.follow_id = $1 and o.signal_id = any($2::uuid[]))
-select {_COLUMNS} from orders order by order_id
-"""  # noqa: S608  # constants
+_ROWS = f"select {_COLUMNS} from priced order by order_id"  # noqa: S608  # constants
+_PAGE_OF_SIGNAL = (
+    _PRICED.format(
+        scope=f"{_OF_SIGNAL} and ($2::uuid is null or o.order_id > $2) order by o.order_id limit $3"
+    )
+    + _ROWS
+)
+_PAGE_OF_FOLLOW = (
+    _PRICED.format(
+        scope=f"{_OF_FOLLOW} and ($3::uuid is null or o.order_id < $3)"
+        " order by o.order_id desc limit $4"
+    )
+    + _ROWS
+    + " desc"
+)
+_OF_FOLLOW_AND_SIGNALS = (
+    _PRICED.format(scope="o.follow_id = $1 and o.signal_id = any($2::uuid[])") + _ROWS
+)
 _COVERED = """
 select payload from signal.signals
 where master_id = $1 and strategy_id = $2 and seq > $3 and ($4::bigint is null or seq <= $4)
@@ -240,7 +252,8 @@ def _totals(row: asyncpg.Record, reasons: dict[str, int]) -> Totals:
 
 def _latency(row: asyncpg.Record) -> Latency:
     p50, p90, p99 = (round(ms, 3) for ms in row["percentiles"])
-    return Latency(stage=row["stage"], orders=row["orders"], p50_ms=p50, p90_ms=p90, p99_ms=p99)
+    stage = list(_STAGES)[row["place"]]
+    return Latency(stage=stage, orders=row["orders"], p50_ms=p50, p90_ms=p90, p99_ms=p99)
 
 
 def _slippage(row: asyncpg.Record) -> Slippage:

@@ -38,7 +38,7 @@ router = APIRouter(tags=["reports"])
 router.include_router(why_router)
 
 
-PageSize = Annotated[int, Query(ge=1, le=500)]
+PageSize = Annotated[int, Query(ge=1, le=200)]
 Days = Annotated[int, Query(ge=1, le=4_000, description="Orders planned within that many days.")]
 _CSV: dict[int | str, dict[str, Any]] = {
     200: {
@@ -60,7 +60,7 @@ async def recent_signals(
     repository: Repository,
     queries: Queries,
     before: Annotated[int | None, Query(ge=1, description="The cursor of the page before.")] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: PageSize = 50,
 ) -> SignalReportsAnswer:
     """List own signals, newest first, each with what became of it."""
     signals = await repository.signals_of(master.user_id, before_seq=before, limit=limit)

@@ -18,7 +18,9 @@ from tests.integration.signal.told import (
     an_order_of,
     executors_on,
     later,
+    published_signal,
     report_row,
+    report_signal,
     reported,
 )
 from tests.servers import Database, Servers
@@ -177,22 +179,3 @@ def figure(name: str) -> float:
     value = REGISTRY.get_sample_value(name)
     assert value is not None
     return value
-
-
-async def published_signal(database: Database, signal_id: str) -> tuple[datetime, Decimal]:
-    async with asyncio.timeout(60):
-        while True:
-            row = report_signal(database, signal_id)
-            if row and row[0] and row[1]:
-                return row[0], row[1]
-            await asyncio.sleep(0.05)
-
-
-def report_signal(
-    database: Database, signal_id: str
-) -> tuple[datetime | None, Decimal | None] | None:
-    with psycopg.connect(database.owner_dsn) as owner:
-        return owner.execute(
-            "select published_at, limit_price from signal.report_signals where signal_id = %s",
-            [signal_id],
-        ).fetchone()

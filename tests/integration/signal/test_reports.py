@@ -17,7 +17,14 @@ from libs.trading.orders import OrderType, Side
 from libs.trading.states import OrderState as S
 from tests.factories import some_terms
 from tests.integration.signal.running import Person, RunningService
-from tests.integration.signal.told import Executors, an_order_of, executors_on, later, reported
+from tests.integration.signal.told import (
+    Executors,
+    an_order_of,
+    executors_on,
+    later,
+    published_signal,
+    reported,
+)
 from tests.servers import Database, Servers
 
 AddAccount = Callable[..., str]
@@ -228,6 +235,7 @@ async def test_an_order_is_judged_by_the_price_its_master_asked_for_last(
         **dict.fromkeys(("instrument", "side", "product")),
     )
     assert modify.status_code == 202, modify.text
+    await published_signal(database, modify.json()["signal_id"])
     accepted_at = datetime.fromisoformat(place["accepted_at"])
     changed_at = datetime.fromisoformat(modify.json()["accepted_at"])
     fill = {"filled_quantity": 10, "average_price": Decimal("813.3125"), "state": S.FILLED}

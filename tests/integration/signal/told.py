@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -82,3 +83,23 @@ async def reported(
                 await asyncio.sleep(0.05)
     except TimeoutError:
         raise AssertionError(f"never {wanted}, but {row}") from None
+
+
+async def published_signal(database: Database, signal_id: str) -> tuple[datetime, Decimal]:
+    """Return the stamp and the price of a signal once the reports know both."""
+    async with asyncio.timeout(60):
+        while True:
+            row = report_signal(database, signal_id)
+            if row and row[0] and row[1]:
+                return row[0], row[1]
+            await asyncio.sleep(0.05)
+
+
+def report_signal(
+    database: Database, signal_id: str
+) -> tuple[datetime | None, Decimal | None] | None:
+    with psycopg.connect(database.owner_dsn) as owner:
+        return owner.execute(
+            "select published_at, limit_price from signal.report_signals where signal_id = %s",
+            [signal_id],
+        ).fetchone()

@@ -15,11 +15,12 @@ _SHORT = 6
 
 
 class TotalsAnswer(BaseModel):
-    """Orders, not followers. Every planned order is in exactly one count from `filled` on.
+    """Orders, but for `followers`. Every planned one is in exactly one count from `filled` on.
 
     `waiting` is not sent yet, `working` is at its broker, `in_doubt` was sent and not answered.
     """
 
+    followers: int
     planned: int
     sent: int
     acknowledged: int

@@ -49,6 +49,7 @@ _OF_SIGNAL = "o.signal_id = $1"
 _OF_FOLLOW = "o.follow_id = $1 and o.planned_at > clock_timestamp() - make_interval(days => $2)"
 
 _COUNTS = """
+    count(distinct follow_id) as followers,
     count(*) as planned,
     count(sent_at) as sent,
     count(acknowledged_at) as acknowledged,
@@ -70,7 +71,7 @@ select coalesce(reason, '') as reason, count(*) as orders from signal.report_ord
 where {scope} and state = 'SKIPPED' group by 1 order by 2 desc, 1
 """
 # In the order in which an order passes them; the last two are the whole way.
-_STAGES = {
+STAGES = {
     "master_to_accepted": ("s.broker_event_at", "o.accepted_at"),
     "accepted_to_published": ("o.accepted_at", "s.published_at"),
     "published_to_planned": ("s.published_at", "o.planned_at"),
@@ -82,7 +83,7 @@ _STAGES = {
 }
 _SPANS = ", ".join(
     f"({place}, extract(epoch from {until} - {since})::float8 * 1000)"
-    for place, (since, until) in enumerate(_STAGES.values())
+    for place, (since, until) in enumerate(STAGES.values())
 )
 _PERCENTILES = "percentile_cont(array[0.5, 0.9, 0.99]) within group (order by {}) as percentiles"
 _LATENCIES = f"""
@@ -252,7 +253,7 @@ def _totals(row: asyncpg.Record, reasons: dict[str, int]) -> Totals:
 
 def _latency(row: asyncpg.Record) -> Latency:
     p50, p90, p99 = (round(ms, 3) for ms in row["percentiles"])
-    stage = list(_STAGES)[row["place"]]
+    stage = list(STAGES)[row["place"]]
     return Latency(stage=stage, orders=row["orders"], p50_ms=p50, p90_ms=p90, p99_ms=p99)
 
 

@@ -48,6 +48,7 @@ class CopiedOrder:
 class Totals:
     """Orders by where they are; each stands in exactly one of the last ten counts."""
 
+    followers: int = 0
     planned: int = 0
     sent: int = 0
     acknowledged: int = 0

@@ -116,6 +116,7 @@ async def test_a_signal_s_totals_latencies_and_slippage_are_right(told: Any) -> 
 
     assert report["signal"]["signal_id"] == signal_id
     assert report["totals"] == {
+        "followers": 7,
         "planned": 7,
         "sent": 4,
         "acknowledged": 3,
@@ -269,7 +270,7 @@ async def test_a_follower_sees_what_was_copied_and_why_not_in_figures(
     longer = await get(follower, f"/reports/follows/{follow['follow_id']}?days=60&limit=3")
 
     assert (report["totals"]["planned"], report["totals"]["skipped"]) == (7, 2)
-    assert longer["totals"]["planned"] == 8
+    assert (longer["totals"]["planned"], longer["totals"]["followers"]) == (8, 1)
     rows = {row["order_id"]: row for row in report["orders"]}
     assert rows.keys() == {life[0].order_id for life in lives.values()}
     assert rows[lives["small"][0].order_id]["sentence"] == "Less than a lot of 9."

@@ -1231,7 +1231,7 @@ export interface components {
         };
         /**
          * TotalsAnswer
-         * @description Orders, not followers. Every planned order is in exactly one count from `filled` on.
+         * @description Orders, but for `followers`. Every planned one is in exactly one count from `filled` on.
          *
          *     `waiting` is not sent yet, `working` is at its broker, `in_doubt` was sent and not answered.
          */
@@ -1246,6 +1246,8 @@ export interface components {
             copied_quantity: number;
             /** Filled */
             filled: number;
+            /** Followers */
+            followers: number;
             /** In Doubt */
             in_doubt: number;
             /** Lapsed */

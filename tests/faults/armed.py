@@ -2,8 +2,10 @@
 
 A file in FOLDER, named after a crash point and holding n, kills the process at the n-th passing
 from then on. The file is gone before the process is, so what starts again in its place lives.
+Another file names records that the bus shall lose between confirming and keeping them.
 """
 
+import json
 import os
 import runpy
 import signal
@@ -16,12 +18,16 @@ from pathlib import Path
 from libs.brokers import registry
 from libs.brokers.manifest import BrokerManifest
 from libs.brokers.protocol import BrokerAddresses, Egress
+from libs.contracts import topics
 from libs.runtime import crashpoints
+from libs.runtime.bus import Publisher
 from libs.runtime.crashpoints import Crashpoint
+from libs.runtime.outbox import OutboxMessage
 from libs.trading.accounts import Environment
 
 TAGS_NOT_ECHOED = "--tags-not-echoed"
 OVER_TLS = "--over-tls"
+_LOST = "lost.json"
 
 
 @dataclass(slots=True)
@@ -54,6 +60,19 @@ def arm(folder: Path, point: Crashpoint, nth: int = 1) -> None:
 def disarm(folder: Path) -> None:
     for point in Crashpoint:
         (folder / point).unlink(missing_ok=True)
+    find(folder)
+
+
+def lose(folder: Path, key: str, kept: Sequence[int]) -> None:
+    """Have what is published under this key reach these partitions only, confirmed all the same."""
+    scratch = folder / f".{_LOST}"
+    scratch.write_text(json.dumps({"key": key, "kept": list(kept)}))
+    scratch.replace(folder / _LOST)
+
+
+def find(folder: Path) -> None:
+    """Lose no more."""
+    (folder / _LOST).unlink(missing_ok=True)
 
 
 def main(words: Sequence[str]) -> None:
@@ -63,6 +82,7 @@ def main(words: Sequence[str]) -> None:
     if OVER_TLS in options:
         _speak_tls()
     crashpoints.armed = Trigger(folder)
+    _lose_what_is_told(folder)
     sys.argv = [module]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
@@ -75,6 +95,29 @@ def _forget_tags() -> None:
         return replace(known(name), tags_echoed=False)
 
     registry.manifest = manifest  # type: ignore[assignment]  # No longer cached; it need not be.
+
+
+def _lose_what_is_told(folder: Path) -> None:
+    publish = Publisher.publish_many
+
+    async def publish_many(self: Publisher, messages: Sequence[OutboxMessage]) -> None:
+        await publish(self, what_is_left(folder, messages))
+
+    Publisher.publish_many = publish_many  # type: ignore[method-assign]  # In this process only.
+
+
+def what_is_left(folder: Path, messages: Sequence[OutboxMessage]) -> Sequence[OutboxMessage]:
+    """Take the partitions away that are to be lost; every message keeps its place."""
+    try:
+        told = json.loads((folder / _LOST).read_text())
+    except FileNotFoundError:
+        return messages
+    return [
+        replace(message, partitions=tuple(p for p in message.partitions if p in told["kept"]))
+        if message.key == told["key"] and message.topic == topics.SIGNALS
+        else message
+        for message in messages
+    ]
 
 
 def _speak_tls() -> None:

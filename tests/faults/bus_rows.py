@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 from deploy.local.visitor import Visitor
 from libs.contracts import topics
 from libs.contracts.v1 import signal_pb2
+from tests.faults.armed import find, lose
 from tests.faults.case import AT_BROKER, OVER
 from tests.faults.rows import NotPossible, Whole, row
 from tests.faults.scene import Failed, Scene
@@ -22,15 +23,6 @@ _AWAY = "KAFKA_AWAY"
 _TIMES = 10
 _RECORD_BYTES_MAX = 20 * 1024 * 1024
 _REFILLED_WITHIN_S = 3
-_FILTER = """
-CREATE OR REPLACE FUNCTION signal.faults_filter() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF NEW.topic = 'signals.v1' AND NEW.key = '{master}' THEN NEW.partitions := '{kept}'; END IF;
-    RETURN NEW;
-END $$;
-CREATE TRIGGER faults_filter BEFORE INSERT ON signal.outbox
-    FOR EACH ROW EXECUTE FUNCTION signal.faults_filter();
-"""
 
 
 @row(26, "deliveries repeated 10 times and reordered", followers=6)
@@ -196,14 +188,13 @@ async def _payloads(scene: Scene) -> list[bytes]:
 @asynccontextmanager
 async def _published_only_to(scene: Scene, kept: Sequence[int]) -> AsyncIterator[None]:
     """Let the master's records reach only these partitions: the others lose them."""
-    words = "{" + ",".join(map(str, kept)) + "}"
-    pool = scene.world.ledger.pool
-    await pool.execute(_FILTER.format(master=scene.master.user_id, kept=words))
+    folder = scene.world.arming("signal")
+    lose(folder, scene.master.user_id, kept)
     try:
         yield
         await _published(scene)
     finally:
-        await pool.execute("DROP FUNCTION signal.faults_filter CASCADE")
+        find(folder)
 
 
 async def _published(scene: Scene) -> None:

@@ -5,9 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from libs.contracts import topics
 from libs.runtime import crashpoints
 from libs.runtime.crashpoints import Crashpoint
-from tests.faults.armed import Trigger, arm, disarm
+from libs.runtime.outbox import OutboxMessage
+from tests.faults.armed import Trigger, arm, disarm, find, lose, what_is_left
 
 _SCRIPT = """
 import sys
@@ -52,3 +54,17 @@ def test_it_lives_when_it_is_disarmed_or_armed_for_another_point(tmp_path: Path)
 def test_the_product_arms_nothing() -> None:
     assert crashpoints.armed is None
     assert Trigger.__module__.startswith("tests.")
+
+
+def test_what_is_told_to_be_lost_reaches_the_other_partitions_only(tmp_path: Path) -> None:
+    said = [
+        OutboxMessage(topic=topics.SIGNALS, key=key, partitions=(0, 1, 2), payload=b"signal")
+        for key in ("master", "another")
+    ]
+
+    lose(tmp_path, "master", [0, 2])
+    left = what_is_left(tmp_path, said)
+    find(tmp_path)
+
+    assert [message.partitions for message in left] == [(0, 2), (0, 1, 2)]
+    assert what_is_left(tmp_path, said) == said

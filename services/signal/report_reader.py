@@ -37,9 +37,11 @@ RECORDS_MAX = 100
 # Less than a millisecond at once to read them; then a waiting signal has its turn.
 _BITE = 10
 _GATHER_S = 0.1
-# Whoever shares this machine sends a signal's orders now; under many signals most time is ours.
+# Whoever shares this machine sends a signal's orders now.
 _FAN_OUT_S = 0.25
-_FAN_OUT_EVERY_S = 1.0
+# So long after a signal others may follow, and the reader takes a quarter of the time, not a half.
+_LIVELY_S = 1.0
+_LIVELY_REST = 3.0
 _BACKOFF_FIRST_S = 0.2
 _BACKOFF_MAX_S = 5.0
 # Every partition carries every signal.
@@ -107,7 +109,7 @@ class ReportReader:
     def __init__(self, storage: Keeps) -> None:
         self._storage = storage
         self._closing = asyncio.Event()
-        self._made_room_at_s = -_FAN_OUT_EVERY_S
+        self._signal_at_s = -_LIVELY_S
 
     def close(self) -> None:
         """Wait for nothing any more; what is not durable is read again by the next process."""
@@ -136,21 +138,18 @@ class ReportReader:
         return False
 
     async def rest(self, records: Sequence[BusRecord], took_s: float) -> None:
-        """Leave the machine alone: half of the time while behind, else until some gathered."""
-        pause_s = took_s if len(records) >= RECORDS_MAX else max(took_s, _GATHER_S)
-        if self._fans_out(records):
+        """Leave the machine alone, most of all while signals are being taken."""
+        now_s = time.monotonic()
+        was_lively = now_s - self._signal_at_s < _LIVELY_S
+        has_signal = any(record.topic == topics.SIGNALS for record in records)
+        if has_signal:
+            self._signal_at_s = now_s
+        pause_s = took_s * _LIVELY_REST if was_lively or has_signal else took_s
+        if len(records) < RECORDS_MAX:
+            pause_s = max(pause_s, _GATHER_S)
+        if has_signal and not was_lively:
             pause_s = max(pause_s, _FAN_OUT_S)
         await self._pause(pause_s)
-
-    def _fans_out(self, records: Sequence[BusRecord]) -> bool:
-        """Whether a signal has just left, and room was not made for one a moment ago."""
-        now_s = time.monotonic()
-        if now_s - self._made_room_at_s < _FAN_OUT_EVERY_S:
-            return False
-        if all(record.topic != topics.SIGNALS for record in records):
-            return False
-        self._made_room_at_s = now_s
-        return True
 
     async def _pause(self, seconds: float) -> None:
         try:

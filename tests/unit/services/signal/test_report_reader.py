@@ -123,17 +123,28 @@ async def test_a_batch_lets_others_have_their_turn() -> None:
     assert turns >= 10
 
 
-async def test_a_signal_that_leaves_is_given_room_but_not_all_of_it() -> None:
-    reader = ReportReader(StorageInMemory())
-    full = [signal_record()] * RECORDS_MAX
-
+async def rested_s(reader: ReportReader, records: list[RecordOfKafka], took_s: float) -> float:
     started_at = time.monotonic()
-    await reader.rest(full, 0)
-    made_room_s = time.monotonic() - started_at
+    await reader.rest(records, took_s)
+    return time.monotonic() - started_at
 
-    assert made_room_s >= 0.25
+
+async def test_a_reader_that_is_behind_leaves_the_machine_half_of_the_time() -> None:
+    reader = ReportReader(StorageInMemory())
+
+    assert await rested_s(reader, [event_record()] * RECORDS_MAX, 0.05) >= 0.05
+
+
+async def test_a_signal_that_leaves_is_given_room_and_those_after_it_most_of_the_time() -> None:
+    reader = ReportReader(StorageInMemory())
+
+    first_s = await rested_s(reader, [signal_record()] * RECORDS_MAX, 0)
     async with asyncio.timeout(0.2):
-        await reader.rest(full, 0)
+        await reader.rest([signal_record()] * RECORDS_MAX, 0)
+    lively_s = await rested_s(reader, [event_record()] * RECORDS_MAX, 0.05)
+
+    assert first_s >= 0.25
+    assert lively_s >= 0.15
 
 
 async def test_a_closing_reader_does_not_rest() -> None:

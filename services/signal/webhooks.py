@@ -4,7 +4,7 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NoReturn, Protocol
 from uuid import UUID
@@ -25,6 +25,7 @@ log = structlog.get_logger()
 
 ALERT_BYTES_MAX = 64 * 1024
 _TRY_AGAIN = 503
+_OVER_AT_ONCE = timedelta(milliseconds=1)
 _NOBODY = str(UUID(int=0))
 _PROBLEM_CHARACTERS_MAX = 500
 
@@ -189,13 +190,16 @@ class WebhookFlow:
     ) -> Delivery:
         signal_ids: list[str] = []
         problems: list[str] = []
+        notes: set[str] = set()
         # Named after the first time it came: a repetition after a crash completes what was begun.
         stem = f"webhook:{webhook.webhook_id}:{body_hash.hex()}:{sighting.first_at.isoformat()}"
         for number, entry in enumerate(entries):
             try:
                 proposal = webhook.mapping.proposal(webhook.strategy_id, entry, at=at)
                 request = _request(webhook, proposal, f"{stem}:{number}", body_hash)
-                signal_ids.append((await self.signals.accept(request)).signal_id)
+                signal = await self.signals.accept(request)
+                signal_ids.append(signal.signal_id)
+                notes |= _lateness(signal)
             except AlertRefused as error:
                 problems.append(_named(entry, str(error)))
             except Problem as problem:
@@ -203,7 +207,7 @@ class WebhookFlow:
                     await self._note(webhook, Outcome.NOT_NOW, problem.message, signal_ids)
                     raise
                 problems.append(_named(entry, problem.message))
-        words = "; ".join(problems)
+        words = "; ".join([*problems, *notes])
         if not signal_ids:
             await self._note(webhook, Outcome.REFUSED, words, refused=len(problems))
             raise refusals.alert_refused(words[:_PROBLEM_CHARACTERS_MAX])
@@ -260,6 +264,12 @@ def _request(webhook: Webhook, proposal: Proposal, key: str, body_hash: bytes) -
         idempotency_key=key,
         request_hash=body_hash,
     )
+
+
+def _lateness(signal: Signal) -> set[str]:
+    """Say that a signal was over when it was accepted: it has an expiry, and nobody meets it."""
+    lives = signal.expires_at - signal.stamps.accepted_at
+    return {"the alert came too late to enter anything"} if lives < _OVER_AT_ONCE else set()
 
 
 def _named(entry: Entry, problem: str) -> str:

@@ -69,6 +69,7 @@ class SignalsByKey:
     def __init__(self) -> None:
         self.accepted: dict[str, SignalRequest] = {}
         self.refuses: dict[str, Problem] = {}
+        self.lives = timedelta(seconds=30)
 
     async def accept(self, request: SignalRequest) -> Signal:
         problem = self.refuses.get(request.proposal.instrument or "")
@@ -77,7 +78,9 @@ class SignalsByKey:
         earlier = self.accepted.setdefault(request.idempotency_key, request)
         assert earlier.request_hash == request.request_hash
         number = list(self.accepted).index(request.idempotency_key)
-        return replace(a_signal(), signal_id=f"signal {number}")
+        signal = a_signal()
+        expires_at = signal.stamps.accepted_at + self.lives
+        return replace(signal, signal_id=f"signal {number}", expires_at=expires_at)
 
 
 class Room:
@@ -216,6 +219,16 @@ async def test_the_moment_of_an_alert_is_when_its_signal_happened() -> None:
 
     (request,) = room.signals.accepted.values()
     assert request.proposal.broker_event_at == at
+
+
+async def test_an_entry_that_is_over_at_once_is_said_to_be_late() -> None:
+    room = Room()
+    room.signals.lives = timedelta(microseconds=1)
+
+    delivery = await room.deliver()
+
+    assert (delivery.outcome, delivery.refused) == (Outcome.ACCEPTED, 0)
+    assert delivery.problem == "the alert came too late to enter anything"
 
 
 def signed(body: bytes) -> str:

@@ -76,10 +76,14 @@ Ready = Callable[[PlannedOrder], bool]
 
 @dataclass(frozen=True, slots=True)
 class Born:
-    """What one committed chunk made: requests to write now, and orders for the lanes."""
+    """What one committed chunk made: requests to write now, and what the lanes wait for.
+
+    `orders` are those of both that are new.
+    """
 
     claims: list[Claim] = field(default_factory=list)
     due: list[Due] = field(default_factory=list)
+    orders: list[PlannedOrder] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +147,8 @@ class Births:
         by_tag = {order.client_order_id: order for order in orders}
         born = Born()
         for tag, version, state in rows:
+            if state != OrderState.SKIPPED:
+                born.orders.append(by_tag[tag])
             if state == OrderState.SENDING:
                 born.claims.append(_claim(by_tag[tag], version, not_after))
             elif state == OrderState.PLANNED:

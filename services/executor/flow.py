@@ -142,7 +142,7 @@ class ExecutorFlow:
                 quotes=quotes,
             )
             async for born in copying.write():
-                self.standings.note(signal.strategy_id, born)
+                self.standings.note(signal.strategy_id, born.orders)
                 self._launch(born)
             for shard in shards:
                 self.followers.note_planned(shard, signal.master_id, signal.seq)
@@ -202,7 +202,7 @@ class ExecutorFlow:
                 quotes=quotes,
             )
             async for born in self.ledger.births(signal, orders, [], self._ready):
-                self.standings.note(signal.strategy_id, born)
+                self.standings.note(signal.strategy_id, born.orders)
                 self._launch(born)
 
     async def _quotes(self, signal: Signal, follows: Sequence[Follow]) -> Quotes:

@@ -5,7 +5,7 @@ so records may arrive repeated or out of order.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TypeVar, cast
@@ -103,6 +103,11 @@ class Followers:
         covered = [follow for follow in known.values() if follow.covers(signal.seq)]
         start = signal.seq % len(covered) if covered else 0
         return covered[start:] + covered[:start]
+
+    def all(self) -> Iterator[Follow]:
+        """Go through every follow known here; not across an await."""
+        for follows in self._by_strategy.values():
+            yield from follows.values()
 
     def following_in(self, signal: Signal, shards: Iterable[int]) -> list[Follow]:
         return [follow for shard in shards for follow in self.following(signal, shard)]

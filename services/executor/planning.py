@@ -132,6 +132,7 @@ class PlanningPage:
         born = await self.births.write(self.connection, self.signal, orders, shards, self.ready)
         self.born.claims.extend(born.claims)
         self.born.due.extend(born.due)
+        self.born.orders.extend(born.orders)
 
     async def opened(self, shards: Sequence[int]) -> dict[str, Opened]:
         """Sum up what the strategy holds in the signal's instrument and product, per account."""

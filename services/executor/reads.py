@@ -13,7 +13,7 @@ import structlog
 from libs.brokers.errors import BrokerError, SessionExpired
 from libs.brokers.protocol import AccountReader, BrokerSession, OrderGateway
 from libs.trading.accounts import Environment
-from libs.trading.orders import OrderReport, Position, Trade
+from libs.trading.orders import Funds, Holding, OrderReport, Position, Trade
 from services.executor.sessions import Sessions
 
 # A fifth of the executor's 70 % of an account's requests; half of it for what can wait, so that a
@@ -75,12 +75,22 @@ class AccountReads:
             account_id, urgent, lambda doors, s: doors.account(s.environment).positions(s)
         )
 
+    async def funds(self, account_id: str) -> Funds | Unreadable:
+        return await self._read(
+            account_id, False, lambda doors, s: doors.account(s.environment).funds(s)
+        )
+
+    async def holdings(self, account_id: str) -> Sequence[Holding] | Unreadable:
+        return await self._read(
+            account_id, False, lambda doors, s: doors.account(s.environment).holdings(s)
+        )
+
     async def _read(
         self,
         account_id: str,
         urgent: bool,
-        door: Callable[[Doors, BrokerSession], Awaitable[Sequence[T]]],
-    ) -> Sequence[T] | Unreadable:
+        door: Callable[[Doors, BrokerSession], Awaitable[T]],
+    ) -> T | Unreadable:
         session = self.sessions.get(account_id)
         if session is None:
             self.sessions.want([account_id])

@@ -9,6 +9,7 @@ import structlog
 
 from services.executor.alarms import Alarms
 from services.executor.attention_rows import Attention
+from services.executor.balances import Balances
 from services.executor.baseline import Baseline
 from services.executor.day_rows import DayRows
 from services.executor.drift import DriftWatch
@@ -46,6 +47,7 @@ class Reconciliation:
     standing: Standing
     attention: Attention
     drift: DriftWatch
+    balances: Balances
     chain: HistoryChain
     sealing: Sealing
 
@@ -58,6 +60,9 @@ class Reconciliation:
             "settle": every(settle_s, "settle", self.settling.settle),
             "reread": every(sweep_s, "reread", self.rereading.reread),
             "standing-alarms": every(sweep_s, "standing-alarms", self.standing.tell),
+            "balances": every(
+                min(self.settings.balances_every_s / 4, 5.0), "balances", self.balances.keep
+            ),
             "drift": every(self.settings.position_check_s, "drift", self.drift.watch),
             "history-chain": every(self.settings.chain_every_s, "chain", self.chain.extend),
             "seal": every(self.settings.seal_check_s, "seal", self.sealing.seal_due),
@@ -97,6 +102,14 @@ def build_reconciliation(
             on_change=ledger.on_change,
         ),
         drift=drift,
+        balances=Balances(
+            pool=pool,
+            followers=flow.followers,
+            standings=flow.standings,
+            reads=common.reads,
+            errands=common.errands,
+            every_s=settings.balances_every_s,
+        ),
         chain=chain,
         sealing=common.sealing(drift, chain),
     )

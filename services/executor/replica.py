@@ -48,6 +48,8 @@ from services.executor.work import Work
 # what is left.
 _ORDERS_SHARE = 0.7 * 0.8
 _NEVER_USED = 2
+# So many readings of an account's money may fail before it counts as unknown.
+_READ_AGAIN = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +76,7 @@ def build_replica(
     repository = Repository(pool, settings.broker, partitions)
     owner = owner_name()
     departure = _departure(settings, pool, source, gateways, repository, alarms)
-    standings = Standings(departure.clock.now)
+    standings = Standings(now=departure.clock.now, lasts_s=_READ_AGAIN * settings.balances_every_s)
     memory = _Memory(followers, repository, departure, gateways, standings)
     shards = OwnedShards(
         leases=Leases(pool, settings.broker, owner, settings.lease_s),

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from uuid import UUID
 
 import asyncpg
 
@@ -17,6 +16,7 @@ from libs.trading.follows import Follow
 from libs.trading.orders import Product, Side
 from libs.trading.signals import Signal
 from libs.trading.states import OrderState
+from services.executor.day_rows import first_id
 from services.executor.rows import terms_of
 from services.executor.standings import Counted
 
@@ -26,8 +26,6 @@ _ORDER_COLUMNS = """order_id, version, change_id::text::bigint AS change_id, cha
     accepted_at, sent_at, filled_quantity, average_price, broker_order_id, environment, action,
     reason, message"""
 
-# An id is minted by this machine's clock, its row is stamped by the database's.
-_CLOCKS_DIFFER = timedelta(minutes=5)
 # Postgres has committed or given up every transaction below this one.
 _CURSOR = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 
@@ -116,7 +114,7 @@ class Repository:
             GROUP BY GROUPING SETS ((o.account_id), (o.account_id, o.strategy_id))""",
             [account.account_id for account in accounts],
             [account.user_id for account in accounts],
-            _first_id(begins - _CLOCKS_DIFFER),
+            first_id(day),
             begins,
             begins + timedelta(days=1),
         )
@@ -236,11 +234,6 @@ class Repository:
             FROM executor.shard_leases ORDER BY broker, shard"""
         )
         return rows
-
-
-def _first_id(at: datetime) -> str:
-    """Give the lowest order id of an instant: UUIDs of version 7 begin with milliseconds."""
-    return str(UUID(int=int(at.timestamp() * 1000) << 80))
 
 
 def _signal(payload: bytes) -> Signal:

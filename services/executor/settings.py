@@ -43,6 +43,8 @@ class ExecutorSettings(
     lost_answer_grace_s: float = Field(default=5, gt=0)
     working_check_s: float = Field(default=60, gt=0)
     position_check_s: float = Field(default=120, gt=0)
+    # How often money and positions are read of accounts whose rules ask for them.
+    balances_every_s: float = Field(default=60, gt=0)
     chain_every_s: float = Field(default=5, gt=0)
     seal_at_ist: time = time(23, 57)
     seal_check_s: float = Field(default=30, gt=0)

@@ -1,64 +1,150 @@
-"""How accounts stand, in memory, for the limits that count: nothing is looked up per follower."""
+"""How accounts stand, in memory, for the rules that count: nothing is looked up per follower."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
+from typing import NamedTuple
 
 from libs.trading.calendar import trading_day
 from libs.trading.entries import Standing
 from libs.trading.follows import Follow
-from services.executor.births import Born
+from libs.trading.orders import Product
+from libs.trading.signals import SignalAction
+from services.executor.rows import PlannedOrder
 
 # An account, and a strategy it follows; None is the whole account.
 Counted = tuple[str, str | None]
+Key = tuple[str, Product]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Net quantities by instrument and product, entries at work included, and the day's loss."""
+
+    positions: Mapping[Key, int]
+    loss: Decimal | None
+
+
+_NOTHING = Part(positions={}, loss=Decimal(0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What was read of an account at `at` (monotonic seconds): the whole, and each strategy's."""
+
+    at: float
+    funds: Decimal
+    equity: Decimal
+    whole: Part
+    parts: Mapping[str, Part]
+
+
+class _Ordered(NamedTuple):
+    at: float
+    strategy_id: str
+    key: Key
+    quantity: int
+
+
+@dataclass(slots=True, kw_only=True)
 class Standings:
-    """Orders of the Indian date, counted as their rows are written. Unknown until loaded."""
+    """Orders of the Indian date, counted as their rows are written, and what was read of accounts.
+
+    Both are unknown until loaded; what was read is unknown again after `lasts_s`.
+    """
 
     now: Callable[[], datetime]
+    lasts_s: float
+    monotonic: Callable[[], float] = time.monotonic
     _day: date | None = None
     _orders: Counter[Counted] = field(default_factory=Counter)
     _loaded: set[str] = field(default_factory=set)
+    _seen: dict[str, Seen] = field(default_factory=dict)
+    _since: defaultdict[str, list[_Ordered]] = field(default_factory=lambda: defaultdict(list))
 
     def load(self, account_ids: Iterable[str], orders: Mapping[Counted, int], day: date) -> None:
         """Take in what newly owned accounts ordered on this date."""
+        owned = set(account_ids)
         self._turn(day)
-        self.forget(account_ids)
-        self._loaded |= set(account_ids)
+        self.forget(owned)
+        self._loaded |= owned
         self._orders.update(orders)
+
+    def take(self, account_id: str, seen: Seen) -> None:
+        """Take in what was read; what was ordered after that stands beside it."""
+        if account_id in self._loaded:
+            self._seen[account_id] = seen
+            later = [item for item in self._since[account_id] if item.at >= seen.at]
+            self._since[account_id] = later
+
+    def age_s(self, account_id: str) -> float:
+        """Tell how long ago an account was read."""
+        seen = self._seen.get(account_id)
+        return float("inf") if seen is None else self.monotonic() - seen.at
 
     def forget(self, account_ids: Iterable[str]) -> None:
         gone = set(account_ids)
         self._loaded -= gone
         for key in [key for key in self._orders if key[0] in gone]:
             del self._orders[key]
+        for account_id in gone:
+            self._seen.pop(account_id, None)
+            self._since.pop(account_id, None)
 
-    def note(self, strategy_id: str, born: Born) -> None:
+    def note(self, strategy_id: str, orders: Sequence[PlannedOrder]) -> None:
         """Count orders that were written and not skipped."""
         self._turn(trading_day(self.now()))
-        accounts = [claim.intent.account_id for claim in born.claims]
-        accounts += [due.leaving.account_id for due in born.due if not due.command]
-        for account_id in accounts:
-            self._orders[account_id, None] += 1
-            self._orders[account_id, strategy_id] += 1
+        for order in orders:
+            self._orders[order.account_id, None] += 1
+            self._orders[order.account_id, strategy_id] += 1
+            shape = order.shape
+            if order.account_id in self._seen and shape.signal.action is SignalAction.PLACE:
+                key = (shape.signal.instrument, shape.product)
+                quantity = shape.side.sign * shape.terms.quantity
+                ordered = _Ordered(self.monotonic(), strategy_id, key, quantity)
+                self._since[order.account_id].append(ordered)
 
     def of_account(self, account_id: str) -> Standing:
-        return self._standing(account_id, None)
+        seen = self._fresh(account_id)
+        return self._standing(account_id, None, seen, seen.whole if seen else None)
 
     def of_follow(self, follow: Follow) -> Standing:
         """Give the part of the account's standing that this follow made."""
-        return self._standing(follow.account_id, follow.strategy_id)
+        seen = self._fresh(follow.account_id)
+        part = seen.parts.get(follow.strategy_id, _NOTHING) if seen else None
+        return self._standing(follow.account_id, follow.strategy_id, seen, part)
 
-    def _standing(self, account_id: str, strategy_id: str | None) -> Standing:
+    def _fresh(self, account_id: str) -> Seen | None:
         self._turn(trading_day(self.now()))
+        return self._seen.get(account_id) if self.age_s(account_id) <= self.lasts_s else None
+
+    def _standing(
+        self, account_id: str, strategy_id: str | None, seen: Seen | None, part: Part | None
+    ) -> Standing:
         known = account_id in self._loaded
-        return Standing(orders_today=self._orders[account_id, strategy_id] if known else None)
+        today = self._orders[account_id, strategy_id] if known else None
+        if seen is None or part is None:
+            return Standing(orders_today=today)
+        positions = Counter(part.positions)
+        for item in self._since.get(account_id, ()):
+            if strategy_id in {None, item.strategy_id}:
+                positions[item.key] += item.quantity
+        return Standing(
+            funds=seen.funds,
+            equity=seen.equity,
+            positions=positions,
+            open_positions=sum(quantity != 0 for quantity in positions.values()),
+            orders_today=today,
+            loss_today=part.loss,
+        )
 
     def _turn(self, day: date) -> None:
         """Begin to count anew on a new date."""
         if self._day is not None and day != self._day:
             self._orders.clear()
+            self._seen.clear()
+            self._since.clear()
         self._day = day

@@ -37,6 +37,7 @@ class PageInMemory:
         )
         self.born.claims.extend(born.claims)
         self.born.due.extend(born.due)
+        self.born.orders.extend(born.orders)
 
     async def opened(self, shards: Sequence[int]) -> dict[str, Opened]:
         by_account: dict[str, list[OrderRecord]] = {}

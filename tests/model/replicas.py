@@ -179,7 +179,10 @@ class Household:
             breaches=cast("BreachesInMemory", departure.breaches),
             holding=lambda: Holding(owner=shards.leases.owner, epochs=dict(shards.epochs)),
         )
-        doors, standings = OneDoor(OrderDoor(self.broker, process)), Standings(self.clock.wall)
+        doors, standings = (
+            OneDoor(OrderDoor(self.broker, process)),
+            Standings(now=self.clock.wall, lasts_s=1),
+        )
         flow = ExecutorFlow(
             followers=followers,
             fanout=self._fanout(standings),

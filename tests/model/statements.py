@@ -73,6 +73,8 @@ class StatementsInMemory:
                 self._stamp_sent(order)
             if not self.tables.insert(order, holding.owner):
                 continue
+            if order.state is not OrderState.SKIPPED:
+                born.orders.append(planned)
             if leaves:
                 born.claims.append(self._claim(order, not_after))
             elif order.state is OrderState.PLANNED:

@@ -52,6 +52,9 @@ class BrokerWithJournal:
     trades: list[tuple[str, Trade]] = field(default_factory=list)
     carried: dict[str, int] = field(default_factory=dict)
     book_reads: int = 0
+    # What every account has, all of it available.
+    money: Decimal = Decimal(0)
+    last_price: Decimal = Decimal("812.50")
     # Raised instead of a read of the account.
     unreadable: BrokerError | None = None
 
@@ -131,13 +134,18 @@ class BrokerWithJournal:
         net = Counter(self.carried)
         for trade in await self.trade_book(session):
             net[trade.instrument] += trade.signed_quantity
-        return [a_position(instrument, quantity) for instrument, quantity in net.items()]
+        return [
+            a_position(instrument, quantity, self.last_price)
+            for instrument, quantity in net.items()
+        ]
 
     async def profile(self, session: BrokerSession) -> Profile:
         return Profile(broker_client_id=session.client_id, name="")
 
     async def funds(self, session: BrokerSession) -> Funds:
-        return Funds(available=Decimal(0), total=Decimal(0), used=Decimal(0))
+        if self.unreadable is not None:
+            raise self.unreadable
+        return Funds(available=self.money, total=self.money, used=Decimal(0))
 
     async def holdings(self, session: BrokerSession) -> list[Holding]:
         return []
@@ -171,15 +179,18 @@ class BrokerWithJournal:
             )
 
 
-def a_position(instrument: str, net_quantity: int) -> Position:
+BOUGHT_AT = Decimal("812.50")
+
+
+def a_position(instrument: str, net_quantity: int, last_price: Decimal = BOUGHT_AT) -> Position:
     return Position(
         instrument=instrument,
         product=Product.INTRADAY,
         net_quantity=net_quantity,
-        average_price=Decimal("812.50"),
-        last_price=Decimal("812.50"),
+        average_price=BOUGHT_AT,
+        last_price=last_price,
         realised=Decimal(0),
-        unrealised=Decimal(0),
+        unrealised=net_quantity * (last_price - BOUGHT_AT),
     )
 
 

@@ -51,7 +51,7 @@ def a_fanout(**limits: object) -> Fanout:
         manifest=manifest,
         instruments=TwoInstruments(),
         partitions=4,
-        standings=Standings(lambda: NOON),
+        standings=Standings(now=lambda: NOON, lasts_s=1),
         mint_order_id=lambda: f"o{next(numbers)}",
         mint_tag=lambda: f"t{next(numbers)}",
     )

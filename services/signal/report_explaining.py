@@ -43,7 +43,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """`reason` is a code of the closed lists; `figures` are decimal strings."""
+    """`reason` is a code of the closed lists or the broker's; `figures` are decimal strings."""
 
     outcome: Outcome
     sentence: str

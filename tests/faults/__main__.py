@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import random
 import secrets as randomness
@@ -55,7 +56,7 @@ THEMES = (
     webhook_rows,
 )
 _WIDTH = 180
-_FOLLOWERS = 62
+_FOLLOWERS = 66
 _LONGEST = timedelta(minutes=15)
 _MEND_WITHIN_S = 120
 _STORY_WITHIN_S = 40
@@ -149,6 +150,7 @@ async def _one(
         violations = [*(scene.violations if scene else ()), f"row: {type(error).__name__} {error}"]
     if scene and violations:
         outcome.said.append(await _story(scene, violations))
+        await _spare_later_rows(scene)
     try:
         async with asyncio.timeout(_MEND_WITHIN_S):
             await world.mend()
@@ -169,6 +171,14 @@ async def _story(scene: Scene, violations: Sequence[str]) -> str:
             return f"see {await keep_story(scene, violations)}"
     except Exception as error:  # noqa: BLE001  # The violations are told all the same.
         return f"nothing more could be read: {type(error).__name__} {error}"
+
+
+async def _spare_later_rows(scene: Scene) -> None:
+    """Use no more whose orders wait for a person: nothing is entered beside an order in doubt."""
+    with contextlib.suppress(Exception):
+        orders = await scene.world.ledger.orders(scene.signal_ids)
+        doubtful = {o.account_id for o in orders if o.state in {"UNKNOWN", "NEEDS_ATTENTION"}}
+        scene.world.retire([one for one in scene.followers if one.account_id in doubtful])
 
 
 def _progress(screen: Screen, outcome: RowResult) -> None:

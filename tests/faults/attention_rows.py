@@ -1,14 +1,22 @@
 """Row 24: the broker shows no tags and two orders look alike, so a person has to decide."""
 
+from typing import Any
+
 from deploy.local.visitor import Visitor
 from tests.faults.armed import TAGS_NOT_ECHOED
 from tests.faults.case import AT_BROKER
+from tests.faults.crowd import Member
 from tests.faults.evidence import arrivals_of
 from tests.faults.rows import row
 from tests.faults.scene import Scene
 from tests.faults.world import PROOF_S
 
 _ATTENTION = "NEEDS_ATTENTION"
+_LOST_AFTER_MS = 1000
+_TERMS = (
+    "instrument", "side", "product", "validity", "order_type", "quantity", "limit_price",
+    "trigger_price",
+)  # fmt: skip
 
 
 @row(24, "tag not echoed, two equal orders", followers=2, within_s=150)
@@ -18,16 +26,19 @@ async def looks_alike(scene: Scene) -> None:
     await world.wait_for_owners()
     twin, single = scene.followers
     await simulator.knob(id="tags", echo_tags=False)
+    # The order stands while its answer is still to be lost: time for one that looks like it.
     await simulator.knob(
-        id="lost", outcome="act_then_fail", failure="drop", operations=["place"], requests=2
+        id="lost",
+        latency_ms=_LOST_AFTER_MS,
+        outcome="act_then_fail",
+        failure="drop",
+        operations=["place"],
+        requests=2,
     )
     await scene.expect_alarm(_ATTENTION)
     signal_id = await scene.emit()
-    foreign = await simulator.ask(
-        "POST",
-        "foreign-order",
-        {"client_id": twin.client_id, "instrument": scene.instruments[0], "quantity": 1},
-    )
+    await scene.until_arrivals(2)
+    foreign = await simulator.ask("POST", "foreign-order", await _like_ours(scene, twin))
     scene.note_foreign(foreign["order_id"])
 
     async def decided() -> bool:
@@ -39,6 +50,21 @@ async def looks_alike(scene: Scene) -> None:
     await _lane_is_frozen(scene)
     await _linked_by_operator(scene, signal_id, twin.account_id)
     await scene.mend()
+
+
+async def _like_ours(scene: Scene, member: Member) -> dict[str, Any]:
+    """Describe an order that equals ours in every term, as the broker has it."""
+    simulator = scene.world.simulator
+    entries = await simulator.entries(scene.cursor)
+    (ours,) = [
+        entry["order_id"]
+        for entry in entries
+        if entry["kind"] == "order" and entry["client_id"] == member.client_id
+    ]
+    orders = (await simulator.book(member.client_id))["orders"]
+    (order,) = [order for order in orders if order["order_id"] == ours]
+    terms = {name: order[name] for name in _TERMS if order.get(name) is not None}
+    return {"client_id": member.client_id, **terms}
 
 
 async def _lane_is_frozen(scene: Scene) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import httpx
 
 from tests.faults.case import AT_BROKER, OVER
-from tests.faults.crowd import reconnect
+from tests.faults.crowd import Member, reconnect
 from tests.faults.evidence import arrivals_of
 from tests.faults.isolation import p99
 from tests.faults.machine import memory_bytes
@@ -51,8 +51,17 @@ _WHOLE_BURSTS = (
     whole=Whole(size="500 accounts", followers=500, within_s=300),
 )
 async def loses_a_session(scene: Scene) -> None:
-    simulator = scene.world.simulator
     victim = scene.dice.choice(scene.followers)
+    try:
+        await _told_of_the_lost_session(scene, victim)
+    finally:
+        # Later rows need the account again, whatever became of this one.
+        await reconnect(scene.world.stack.address, victim)
+    await scene.mend()
+
+
+async def _told_of_the_lost_session(scene: Scene, victim: Member) -> None:
+    simulator = scene.world.simulator
     scene.strikes([victim])
     await simulator.knob(latency_ms=100, operations=["place"])
     await scene.expect_alarm("SESSION_REFUSED")
@@ -86,8 +95,6 @@ async def loses_a_session(scene: Scene) -> None:
 
     # Nobody signs in again before having been told: an executor looks once a second.
     await scene.until("an alarm tells of the refused session", told, 30)
-    await reconnect(scene.world.stack.address, victim)
-    await scene.mend()
 
 
 @row(42, "429 storm with the day block armed", followers=2)

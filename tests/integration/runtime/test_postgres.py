@@ -21,14 +21,20 @@ async def test_uuids_are_text_and_jsonb_is_python_on_every_way(pool: asyncpg.Poo
 
 
 async def test_copy_takes_the_same_values(pool: asyncpg.Pool) -> None:
-    await pool.execute("create table probe.rows (id uuid, figures jsonb, price numeric)")
+    await pool.execute("create table probe.rows (id uuid, figures jsonb)")
 
-    await pool.copy_records_to_table(
-        "rows", schema_name="probe", records=[(ID, {"a": 1}, Decimal("1.50"))]
-    )
+    await pool.copy_records_to_table("rows", schema_name="probe", records=[(ID, {"a": 1})])
 
     (row,) = await pool.fetch("select * from probe.rows")
-    assert tuple(row) == (ID, {"a": 1}, Decimal("1.50"))
+    assert tuple(row) == (ID, {"a": 1})
+
+
+@pytest.mark.parametrize("number", ["20000", "1000000.00", "0.0001", "-812.50", "0"])
+async def test_numbers_are_read_as_people_write_them(pool: asyncpg.Pool, number: str) -> None:
+    one = await pool.fetchval("select $1::numeric", Decimal(number))
+    many = await pool.fetchval("select $1::numeric[]", [Decimal(number), None])
+
+    assert (str(one), [str(many[0]), many[1]]) == (number, [number, None])
 
 
 @pytest.mark.parametrize("wrong", ["", "not-a-uuid", ID[:-1], f"{ID}00"])

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 
 from libs.trading.orders import OrderTerms, Product, Side, Validity
@@ -35,7 +36,8 @@ class Signal:
     values). PLACE and EXIT name instrument, side and product; MODIFY and CANCEL name the PLACE
     they change in `parent_signal_id` and repeat its instrument. An EXIT's `side` is the side that
     closes; its `terms` say how (its quantity is the master's own, each follower closes what they
-    hold of this strategy).
+    hold of this strategy). `master_price` is what the master traded at and `master_equity` what the
+    strategy is traded with, in rupees, where the master says so.
     """
 
     signal_id: str
@@ -51,3 +53,5 @@ class Signal:
     product: Product | None = None
     validity: Validity = Validity.DAY
     terms: OrderTerms | None = None
+    master_price: Decimal | None = None
+    master_equity: Decimal | None = None

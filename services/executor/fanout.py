@@ -162,7 +162,14 @@ class Fanout:
         if isinstance(fitted, Refusal):
             return fitted
         asked = replace(signal, side=first.side, product=first.product)
-        entry = entry_of(asked, instrument, at=at, quote=quote)
+        entry = entry_of(
+            asked,
+            instrument,
+            at=at,
+            quote=quote,
+            master_price=signal.master_price,
+            master_equity=signal.master_equity,
+        )
         present = sum(leg.quantity for leg in legs)
         account = self.standings.of_account(follow.account_id)
         quantity: int | Refusal = present
@@ -268,6 +275,8 @@ class _Decisions:
                 shapes.instrument,
                 at=self.at,
                 quote=shapes.quotes.get(environment),
+                master_price=shapes.signal.master_price,
+                master_equity=shapes.signal.master_equity,
             )
             fitted = shapes.fitted(environment, entry.side)
             if isinstance(fitted, FittedOrder) and fitted.protected:

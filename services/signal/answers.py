@@ -58,6 +58,7 @@ class StrategyAnswer(BaseModel):
     master_id: str
     name: str
     description: str
+    equity: Decimal | None
     created_at: datetime
     changed_at: datetime
 
@@ -154,6 +155,7 @@ def strategy_answer(strategy: Strategy) -> StrategyAnswer:
         master_id=strategy.master_id,
         name=strategy.name,
         description=strategy.description,
+        equity=strategy.equity,
         created_at=strategy.created_at,
         changed_at=strategy.changed_at,
     )

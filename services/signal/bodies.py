@@ -143,7 +143,10 @@ class TermsBody(Body):
 
 
 class SignalBody(Body):
-    """POST /signals. Which fields an action takes is judged in `proposal.check`."""
+    """POST /signals. Which fields an action takes is judged in `proposal.check`.
+
+    `master_price` is what the master traded at: followers' price guards compare with it.
+    """
 
     strategy_id: UUID
     action: SignalAction
@@ -156,6 +159,7 @@ class SignalBody(Body):
     expires_in_s: Annotated[
         int | None, BeforeValidator(_seconds, json_schema_input_type=int | None)
     ] = None
+    master_price: DecimalText | None = None
 
     def proposal(self) -> Proposal:
         return Proposal(
@@ -168,22 +172,27 @@ class SignalBody(Body):
             terms=self.terms.terms() if self.terms else None,
             parent_signal_id=str(self.parent_signal_id) if self.parent_signal_id else None,
             expires_in_s=self.expires_in_s,
+            master_price=self.master_price,
         )
 
 
 class StrategyBody(Body):
+    """`equity` is what the master trades the strategy with, in rupees: followers size by it."""
+
     name: Name
     description: Description = ""
+    equity: Rupees | None = None
 
 
 class StrategyChangeBody(Body):
     name: Name | None = None
     description: Description | None = None
+    equity: Rupees | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> "StrategyChangeBody":
-        if self.name is None and self.description is None:
-            raise ValueError("give a new name, a new description or both")
+        if self.name is None and self.description is None and self.equity is None:
+            raise ValueError("give a new name, a new description or a new equity")
         return self
 
 

@@ -101,7 +101,7 @@ class SignalFlow:
         if standing.earlier:
             return repeated(standing.earlier, request)
         self._admit(request.proposal, standing)
-        written = await self._write(request, standing.parent)
+        written = await self._write(request, standing)
         if written is None:
             # The same request came twice at once, and the other one was first.
             return repeated((await self._standing(request)).earlier, request)
@@ -214,7 +214,7 @@ class SignalFlow:
             raise refusals.backlog_full(proposal.action)
 
     async def _write(
-        self, request: SignalRequest, parent: Signal | None
+        self, request: SignalRequest, standing: Standing
     ) -> tuple[Signal, list[Fresh]] | None:
         """Count, stamp and keep the signal; None when its key was used in the meantime."""
         async with self.ledger.locked(request.master_id) as counter:
@@ -226,7 +226,8 @@ class SignalFlow:
                 master_id=request.master_id,
                 seq=counter.last_seq + 1,
                 accepted_at=counter.at,
-                parent=parent,
+                parent=standing.parent,
+                master_equity=standing.equity,
             )
             fresh = await counter.write_signal(
                 signal,

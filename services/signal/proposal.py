@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from libs.runtime.problems import Problem
 from libs.trading.orders import OrderTerms, Product, Side, Validity
@@ -18,11 +19,13 @@ _NEEDED: Mapping[SignalAction, frozenset[str]] = {
     SignalAction.EXIT: _OPENING,
 }
 _ALLOWED: Mapping[SignalAction, frozenset[str]] = {
-    SignalAction.PLACE: frozenset({"validity"}),
+    SignalAction.PLACE: frozenset({"validity", "master_price"}),
     SignalAction.MODIFY: frozenset({"instrument"}),
     SignalAction.CANCEL: frozenset({"instrument"}),
-    SignalAction.EXIT: frozenset({"validity"}),
+    SignalAction.EXIT: frozenset({"validity", "master_price"}),
 }
+# A follower's size may come from the master's equity.
+_SIZED = frozenset({SignalAction.PLACE, SignalAction.MODIFY})
 # In the order in which a person would fill them in.
 _HINTS: Mapping[str, str] = {
     "parent_signal_id": "give the signal_id of the PLACE it changes",
@@ -30,6 +33,7 @@ _HINTS: Mapping[str, str] = {
     "side": "write BUY or SELL",
     "product": f"write one of {', '.join(Product)}",
     "validity": f"write one of {', '.join(Validity)}",
+    "master_price": "write the price it was traded at, as 812.50",
     "terms": 'give them, as {"order_type": "LIMIT", "quantity": 10, "limit_price": "812.50"}',
 }
 
@@ -51,6 +55,7 @@ class Proposal:
     parent_signal_id: str | None = None
     expires_in_s: int | None = None
     broker_event_at: datetime | None = None
+    master_price: Decimal | None = None
 
 
 def check(proposal: Proposal) -> None:
@@ -61,6 +66,8 @@ def check(proposal: Proposal) -> None:
             raise refusals.invalid(field, f"{proposal.action} needs it, {hint}")
         if given and field not in _NEEDED[proposal.action] | _ALLOWED[proposal.action]:
             raise refusals.invalid(field, f"{proposal.action} has none, leave it out")
+    if proposal.master_price is not None and proposal.master_price <= 0:
+        raise refusals.invalid("master_price", "must be above 0, as 812.50")
     problem = proposal.terms.problem() if proposal.terms else None
     if problem:
         field, _, words = problem.partition(": ")
@@ -101,6 +108,7 @@ def signal_of(
     seq: int,
     accepted_at: datetime,
     parent: Signal | None,
+    master_equity: Decimal | None = None,
 ) -> Signal:
     """Make a checked proposal a signal; a change takes instrument and validity from its PLACE."""
     instrument = parent.instrument if parent else proposal.instrument
@@ -122,4 +130,6 @@ def signal_of(
         product=proposal.product,
         validity=parent.validity if parent else proposal.validity or Validity.DAY,
         terms=proposal.terms,
+        master_price=proposal.master_price,
+        master_equity=master_equity if proposal.action in _SIZED else None,
     )

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from libs.contracts import codec, topics
 from libs.runtime.outbox import OutboxMessage
@@ -20,6 +21,7 @@ class Strategy:
     master_id: str
     name: str
     description: str
+    equity: Decimal | None
     created_at: datetime
     changed_at: datetime
 
@@ -41,9 +43,10 @@ class Earlier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """What a master's request meets in the ledger."""
+    """What a master's request meets in the ledger. `equity` is what the strategy is traded with."""
 
     owns_strategy: bool
+    equity: Decimal | None
     earlier: Earlier | None
     parent: Signal | None
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from weakref import WeakValueDictionary
 
 import asyncpg
@@ -24,7 +25,7 @@ _WAIT_S = 2
 _TURN_S = 5
 # One holds the counter, the next has its transaction open already.
 _CONNECTIONS_PER_MASTER = 2
-_STRATEGY = "strategy_id, master_id, name, description, created_at, changed_at"
+_STRATEGY = "strategy_id, master_id, name, description, equity, created_at, changed_at"
 
 
 class SignalRepository:
@@ -81,12 +82,12 @@ class SignalRepository:
             row = await one(
                 connection,
                 """
-                select exists (
-                        select from signal.strategies where strategy_id = $2 and master_id = $1
-                    ) as owns_strategy,
+                select strategy.strategy_id is not null as owns_strategy, strategy.equity,
                     earlier.payload as earlier_payload, earlier.request_hash as earlier_hash,
                     parent.payload as parent_payload
                 from (select $1::uuid as master_id) asked
+                left join signal.strategies strategy
+                    on strategy.strategy_id = $2 and strategy.master_id = asked.master_id
                 left join signal.signals earlier
                     on earlier.master_id = asked.master_id and earlier.idempotency_key = $3
                 left join signal.signals parent
@@ -100,6 +101,7 @@ class SignalRepository:
         earlier, parent = row["earlier_payload"], row["parent_payload"]
         return Standing(
             owns_strategy=row["owns_strategy"],
+            equity=row["equity"],
             earlier=Earlier(signal=signal_from(earlier), request_hash=row["earlier_hash"])
             if earlier
             else None,
@@ -107,7 +109,12 @@ class SignalRepository:
         )
 
     async def add_strategy(
-        self, strategy_id: str, master_id: str, name: str, description: str
+        self,
+        strategy_id: str,
+        master_id: str,
+        name: str,
+        description: str,
+        equity: Decimal | None = None,
     ) -> Strategy | None:
         """Create a strategy, and a master's counter with the first. None when the name is taken."""
         async with (
@@ -120,8 +127,8 @@ class SignalRepository:
             )
             row = await connection.fetchrow(
                 f"""
-                insert into signal.strategies (strategy_id, master_id, name, description)
-                values ($1, $2, $3, $4)
+                insert into signal.strategies (strategy_id, master_id, name, description, equity)
+                values ($1, $2, $3, $4, $5)
                 on conflict (master_id, lower(name)) do nothing
                 returning {_STRATEGY}
                 """,  # noqa: S608  # constant
@@ -129,18 +136,26 @@ class SignalRepository:
                 master_id,
                 name,
                 description,
+                equity,
             )
         return Strategy(**row) if row else None
 
     async def change_strategy(
-        self, strategy_id: str, master_id: str, name: str | None, description: str | None
+        self,
+        strategy_id: str,
+        master_id: str,
+        *,
+        name: str | None,
+        description: str | None,
+        equity: Decimal | None,
     ) -> Strategy | None:
         """Change what is given; None when the master has no such strategy. Raise `NameTaken`."""
         try:
             row = await self._row(
                 f"""
                 update signal.strategies set name = coalesce($3, name),
-                    description = coalesce($4, description), changed_at = clock_timestamp()
+                    description = coalesce($4, description), equity = coalesce($5, equity),
+                    changed_at = clock_timestamp()
                 where strategy_id = $1 and master_id = $2
                 returning {_STRATEGY}
                 """,  # noqa: S608  # constant
@@ -148,6 +163,7 @@ class SignalRepository:
                 master_id,
                 name,
                 description,
+                equity,
             )
         except asyncpg.UniqueViolationError as error:
             raise NameTaken(name) from error

@@ -101,7 +101,7 @@ async def open_strategy(
     body: StrategyBody, master: Master, repository: Repository
 ) -> StrategyAnswer:
     strategy = await repository.add_strategy(
-        str(uuid7()), master.user_id, body.name, body.description
+        str(uuid7()), master.user_id, body.name, body.description, body.equity
     )
     if strategy is None:
         raise refusals.name_taken(body.name)
@@ -133,7 +133,11 @@ async def describe_strategy(
 ) -> StrategyAnswer:
     try:
         strategy = await repository.change_strategy(
-            str(strategy_id), master.user_id, body.name, body.description
+            str(strategy_id),
+            master.user_id,
+            name=body.name,
+            description=body.description,
+            equity=body.equity,
         )
     except NameTaken as error:
         raise refusals.name_taken(str(body.name)) from error

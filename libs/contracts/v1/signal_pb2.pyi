@@ -64,7 +64,7 @@ SEGMENT_CURRENCY: Segment
 SEGMENT_COMMODITY: Segment
 
 class SignalEmitted(_message.Message):
-    __slots__ = ("signal_id", "master_id", "strategy_id", "seq", "action", "instrument", "expires_at", "accepted_at", "broker_event_at", "published_at", "parent_signal_id", "side", "product", "validity", "terms")
+    __slots__ = ("signal_id", "master_id", "strategy_id", "seq", "action", "instrument", "expires_at", "accepted_at", "broker_event_at", "published_at", "parent_signal_id", "side", "product", "validity", "terms", "master_price", "master_equity")
     SIGNAL_ID_FIELD_NUMBER: _ClassVar[int]
     MASTER_ID_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
@@ -80,6 +80,8 @@ class SignalEmitted(_message.Message):
     PRODUCT_FIELD_NUMBER: _ClassVar[int]
     VALIDITY_FIELD_NUMBER: _ClassVar[int]
     TERMS_FIELD_NUMBER: _ClassVar[int]
+    MASTER_PRICE_FIELD_NUMBER: _ClassVar[int]
+    MASTER_EQUITY_FIELD_NUMBER: _ClassVar[int]
     signal_id: str
     master_id: str
     strategy_id: str
@@ -95,7 +97,9 @@ class SignalEmitted(_message.Message):
     product: _common_pb2.Product
     validity: _common_pb2.Validity
     terms: _common_pb2.OrderTerms
-    def __init__(self, signal_id: _Optional[str] = ..., master_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., seq: _Optional[int] = ..., action: _Optional[_Union[SignalAction, str]] = ..., instrument: _Optional[str] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., accepted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., broker_event_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., published_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., parent_signal_id: _Optional[str] = ..., side: _Optional[_Union[_common_pb2.Side, str]] = ..., product: _Optional[_Union[_common_pb2.Product, str]] = ..., validity: _Optional[_Union[_common_pb2.Validity, str]] = ..., terms: _Optional[_Union[_common_pb2.OrderTerms, _Mapping]] = ...) -> None: ...
+    master_price: str
+    master_equity: str
+    def __init__(self, signal_id: _Optional[str] = ..., master_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., seq: _Optional[int] = ..., action: _Optional[_Union[SignalAction, str]] = ..., instrument: _Optional[str] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., accepted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., broker_event_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., published_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., parent_signal_id: _Optional[str] = ..., side: _Optional[_Union[_common_pb2.Side, str]] = ..., product: _Optional[_Union[_common_pb2.Product, str]] = ..., validity: _Optional[_Union[_common_pb2.Validity, str]] = ..., terms: _Optional[_Union[_common_pb2.OrderTerms, _Mapping]] = ..., master_price: _Optional[str] = ..., master_equity: _Optional[str] = ...) -> None: ...
 
 class Limits(_message.Message):
     __slots__ = ("order_value_max", "order_quantity_max", "open_positions_max", "orders_per_day_max", "loss_per_day_max", "instruments_allowed", "instruments_denied", "segments_allowed", "segments_denied", "products_allowed", "trading_from_ist", "trading_until_ist", "price_distance_bps_max", "short_allowed", "after_market_allowed")

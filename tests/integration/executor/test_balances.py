@@ -67,6 +67,17 @@ async def test_without_a_reading_nothing_is_bought_for_money(world: World) -> No
     assert world.broker.arrivals == []
 
 
+async def test_a_size_in_proportion_to_what_master_and_follower_have(world: World) -> None:
+    world.broker.money = Decimal(250_000)
+    follow = await a_follower_with(world, mode="EQUITY_PROPORTIONAL")
+    async with running(world.replica):
+        await until_read(world, follow, after=0)
+        await world.emit_and_hear(terms=some_terms(quantity=13), master_equity=Decimal(1_000_000))
+        await world.until("ACKED")
+
+    assert [order["quantity"] for order in await world.orders()] == [3]
+
+
 async def test_no_more_positions_are_opened_than_allowed(world: World) -> None:
     follow = await a_follower_with(world, open_positions_max=1)
     async with running(world.replica):

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -45,6 +46,21 @@ async def test_an_accepted_signal_is_heard_on_every_partition_as_it_stands_in_th
             "select payload, seq from signal.emitted where master_id = %s", (master.user_id,)
         ).fetchall()
     assert [(codec.decode(topics.SIGNALS, payload), seq) for payload, seq in rows] == [(event, 1)]
+
+
+async def test_a_signal_carries_the_masters_price_and_what_the_strategy_is_traded_with(
+    service: RunningService, servers: Servers, kafka_topics: int
+) -> None:
+    master, strategy_id = await service.master()
+    changed = await master.http.patch(f"/strategies/{strategy_id}", json={"equity": "1000000"})
+    async with listening(servers, master.user_id) as listener:
+        await master.emit(strategy_id, master_price="812.45")
+        heard = await listener.wait_for(kafka_topics)
+
+    (event,) = {item.event for item in heard}
+    assert changed.json()["equity"] == "1000000"
+    assert isinstance(event, Signal)
+    assert (event.master_price, event.master_equity) == (Decimal("812.45"), Decimal(1_000_000))
 
 
 async def test_fifty_at_once_are_gapless_unique_and_in_order_on_every_partition(

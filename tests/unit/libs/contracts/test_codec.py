@@ -21,6 +21,7 @@ NOON_IN_INDIA = time(12, 0)
 EVENTS: dict[str, list[Any]] = {
     topics.SIGNALS: [
         factories.a_signal(),
+        factories.a_signal(master_price=Decimal("812.45"), master_equity=Decimal(1_000_000)),
         factories.a_signal(
             action=signals.SignalAction.CANCEL, side=None, product=None, terms=None,
             parent_signal_id="parent",

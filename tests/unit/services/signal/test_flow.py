@@ -53,6 +53,7 @@ class MemoryLedger:
             master_id="master-1",
             name="Momentum",
             description="",
+            equity=Decimal(1_000_000),
             created_at=NOON,
             changed_at=NOON,
         )
@@ -75,6 +76,7 @@ class MemoryLedger:
     ) -> Standing:
         return Standing(
             owns_strategy=(master_id, strategy_id) == ("master-1", "strategy-1"),
+            equity=Decimal(1_000_000),
             earlier=self.signals.get(idempotency_key),
             parent=next(
                 (e.signal for e in self.signals.values() if e.signal.signal_id == parent_signal_id),

@@ -24,6 +24,7 @@ STRATEGY = Strategy(
     master_id="master-1",
     name="Momentum",
     description="",
+    equity=None,
     created_at=SINCE,
     changed_at=SINCE,
 )

@@ -54,6 +54,7 @@ def accepted(proposal: Proposal, parent: Signal | None = None) -> Signal:
         a_place(),
         a_place(validity=Validity.IOC, expires_in_s=120),
         a_place(action=SignalAction.EXIT),
+        a_place(master_price=Decimal("812.45")),
         a_modify(),
         a_modify(instrument="NSE:SBIN", expires_in_s=10),
         a_cancel(),
@@ -145,3 +146,33 @@ def test_a_change_repeats_instrument_and_validity_of_its_place() -> None:
     assert signal.parent_signal_id == PARENT_ID
     assert signal.terms == some_terms(quantity=20)
     assert (signal.side, signal.product) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("proposal", "field"),
+    [
+        (a_cancel(master_price=Decimal(812)), "master_price"),
+        (a_place(master_price=Decimal(0)), "master_price"),
+    ],
+)
+def test_a_masters_price_belongs_to_what_is_traded_and_is_one(
+    proposal: Proposal, field: str
+) -> None:
+    with pytest.raises(Problem) as refused:
+        check(proposal)
+
+    assert refused.value.field == field
+
+
+def test_a_signal_carries_what_the_master_traded_at_and_with() -> None:
+    signal = signal_of(
+        a_place(master_price=Decimal("812.45")),
+        signal_id="s",
+        master_id="m",
+        seq=7,
+        accepted_at=NOON,
+        parent=None,
+        master_equity=Decimal(1_000_000),
+    )
+
+    assert (signal.master_price, signal.master_equity) == (Decimal("812.45"), Decimal(1_000_000))

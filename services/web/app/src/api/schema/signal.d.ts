@@ -1045,6 +1045,8 @@ export interface components {
         /**
          * SignalBody
          * @description POST /signals. Which fields an action takes is judged in `proposal.check`.
+         *
+         *     `master_price` is what the master traded at: followers' price guards compare with it.
          */
         SignalBody: {
             action: components["schemas"]["SignalAction"];
@@ -1052,6 +1054,8 @@ export interface components {
             expires_in_s?: number | null;
             /** Instrument */
             instrument?: string | null;
+            /** Master Price */
+            master_price?: string | null;
             /** Parent Signal Id */
             parent_signal_id?: string | null;
             product?: components["schemas"]["Product"] | null;
@@ -1185,6 +1189,8 @@ export interface components {
             created_at: string;
             /** Description */
             description: string;
+            /** Equity */
+            equity: string | null;
             /** Master Id */
             master_id: string;
             /** Name */
@@ -1192,13 +1198,18 @@ export interface components {
             /** Strategy Id */
             strategy_id: string;
         };
-        /** StrategyBody */
+        /**
+         * StrategyBody
+         * @description `equity` is what the master trades the strategy with, in rupees: followers size by it.
+         */
         StrategyBody: {
             /**
              * Description
              * @default
              */
             description: string;
+            /** Equity */
+            equity?: string | null;
             /** Name */
             name: string;
         };
@@ -1206,6 +1217,8 @@ export interface components {
         StrategyChangeBody: {
             /** Description */
             description?: string | null;
+            /** Equity */
+            equity?: string | null;
             /** Name */
             name?: string | null;
         };

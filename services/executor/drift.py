@@ -1,6 +1,7 @@
 """Compares what our orders filled, by the ledger, with what the account holds at its broker."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from services.executor.reads import Errands, Unreadable
 from services.executor.rereading import Rereading
 from services.executor.rows import Holding
 from services.executor.shards import TROUBLE
+from services.executor.standings import Standings
 
 log = structlog.get_logger()
 
@@ -59,6 +61,7 @@ class DriftWatch:
     holding: Callable[[], Holding]
     rereading: Rereading
     executions: ExecutionReads
+    standings: Standings
     errands: Errands
     alarms: Alarms
 
@@ -94,6 +97,9 @@ class DriftWatch:
             return []
         fills = await self.rows.fills(account_id, held.day)
         foreign = await self.rows.foreign(account_id, held.day, held.trades)
+        others = Counter(held.carried)
+        others.update(traded(foreign))
+        self.standings.note_elsewhere(account_id, held.day, others)
         return differences(fills, held.net, held.carried, foreign)
 
     async def tell(self, account_id: str, found: Sequence[Difference]) -> None:

@@ -36,6 +36,8 @@ _IN_RUPEES = frozenset({SizingMode.FIXED_VALUE, SizingMode.FUNDS_SHARE})
 class Stood(Protocol):
     """How accounts stand: `services.executor.standings.Standings`."""
 
+    def elsewhere(self, account_id: str, instrument: str) -> int | None: ...
+
     def of_account(self, account_id: str) -> Standing: ...
 
     def of_follow(self, follow: Follow) -> Standing: ...
@@ -46,11 +48,13 @@ class Opened:
     """What one strategy did in one instrument and product at one account, by our own ledger.
 
     `net_quantity` counts fills and is signed; `closing` is what exits still at work will close.
+    `ours_today` is what all our orders of the day filled in the instrument, net.
     """
 
     account_id: str
     net_quantity: int
     closing: int
+    ours_today: int = 0
 
 
 class Placed(Protocol):
@@ -132,7 +136,8 @@ class Fanout:
             for follow in follows
             if (mine := opened.get(follow.account_id)) is not None
             for order in self._orders(
-                follow, _exit_shapes(shapes, accounts.get(follow.account_id), mine)
+                follow,
+                _exit_shapes(shapes, accounts.get(follow.account_id), self._closable(mine, signal)),
             )
         ]
 
@@ -187,6 +192,19 @@ class Fanout:
         if len(cuts) != len(legs):
             cuts = [leg.quantity for leg in legs]
         return [replace(fitted.terms, quantity=cut) for cut in cuts]
+
+    def _closable(self, mine: Opened, signal: Signal) -> Opened:
+        """Leave of what the strategy opened no more than the account still has.
+
+        Its owner may have closed it by hand. Deliveries are left alone: what was bought on earlier
+        days is no position at the broker.
+        """
+        others = self.standings.elsewhere(mine.account_id, signal.instrument)
+        if others is None or signal.product is Product.DELIVERY:
+            return mine
+        sign = 1 if mine.net_quantity > 0 else -1
+        left = max(sign * (others + mine.ours_today), 0)
+        return replace(mine, net_quantity=sign * min(abs(mine.net_quantity), left))
 
     def _shapes(self, signal: Signal, quotes: Quotes) -> Shapes:
         return Shapes(

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from libs.trading.accounts import Environment
+from libs.trading.calendar import trading_day
 from libs.trading.market import RequestKind
 from libs.trading.orders import OrderTerms, OrderType, Product, Side, Validity
 from libs.trading.reasons import SKIP_SENTENCES, SkipReason
 from libs.trading.signals import Signal
 from libs.trading.states import OrderState
 from services.executor.births import Births, Born, Ready
+from services.executor.day_rows import first_id
 from services.executor.fanout import Opened
 from services.executor.rows import Due, Leaving, PlannedOrder, leaving_of
 from services.executor.shapes import request_hash
@@ -29,6 +31,15 @@ WHERE broker = $1 AND shard = ANY($2::int[]) AND strategy_id = $3 AND instrument
 GROUP BY account_id
 HAVING bool_or(action = 'PLACE' AND (filled_quantity > 0 OR state IN
     ('SENDING', 'UNKNOWN', 'ACKED', 'OPEN', 'PARTIAL', 'NEEDS_ATTENTION')))
+"""
+
+# What our orders of the day filled in one instrument, of whatever strategy and product.
+_OURS_TODAY = """
+SELECT account_id,
+    sum(CASE side WHEN 'BUY' THEN filled_quantity ELSE -filled_quantity END)::bigint AS net
+FROM executor.orders
+WHERE account_id = ANY($1::uuid[]) AND order_id >= $2 AND instrument = $3 AND filled_quantity > 0
+GROUP BY account_id
 """
 
 _CANCEL_UNSENT = f"""
@@ -145,9 +156,19 @@ class PlanningPage:
             self.signal.product,
             self.signal.seq,
         )
+        today = await self.connection.fetch(
+            _OURS_TODAY,
+            [row["account_id"] for row in rows],
+            first_id(trading_day(self.signal.stamps.accepted_at)),
+            self.signal.instrument,
+        )
+        ours = {row["account_id"]: row["net"] for row in today}
         return {
             row["account_id"]: Opened(
-                account_id=row["account_id"], net_quantity=row["net"], closing=row["closing"]
+                account_id=row["account_id"],
+                net_quantity=row["net"],
+                closing=row["closing"],
+                ours_today=ours.get(row["account_id"], 0),
             )
             for row in rows
         }

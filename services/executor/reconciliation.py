@@ -172,6 +172,7 @@ class _Common:
             reads=self.reads,
             syncing=self.syncing,
             executions=self.executions,
+            standings=self.flow.standings,
             errands=self.errands,
             alarms=self.alarms,
             check_s=self.settings.working_check_s,
@@ -183,6 +184,7 @@ class _Common:
             holding=self.ledger.holding,
             rereading=rereading,
             executions=self.executions,
+            standings=self.flow.standings,
             errands=self.errands,
             alarms=self.alarms,
         )

@@ -251,6 +251,8 @@ class _Memory:
         day = trading_day(await self.repository.now())
         ordered = await self.repository.orders_on(day, accounts)
         self.standings.load(account_ids, ordered, day)
+        for account_id, held in (await self.repository.carried_on(day, account_ids)).items():
+            self.standings.note_elsewhere(account_id, day, held)
         fresh = await self.departure.sessions.load(account_ids)
         self.followers.take(shards, follows, accounts, planned)
         self.departure.pace.begin(account_ids, time.monotonic())

@@ -120,6 +120,21 @@ class Repository:
         )
         return {(row["account_id"], row["strategy_id"]): row["n"] for row in rows}
 
+    async def carried_on(self, day: date, account_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+        """Read what accounts carried into an Indian date, by instrument; of those looked at."""
+        rows = await self.pool.fetch(
+            """SELECT d.account_id, c.instrument, c.quantity FROM executor.account_days d
+            LEFT JOIN executor.carried_positions c USING (account_id, day)
+            WHERE d.account_id = ANY($1::uuid[]) AND d.day = $2 AND d.carried_at IS NOT NULL""",
+            account_ids,
+            day,
+        )
+        carried: dict[str, dict[str, int]] = {row["account_id"]: {} for row in rows}
+        for row in rows:
+            if row["instrument"] is not None:
+                carried[row["account_id"]][row["instrument"]] = row["quantity"]
+        return carried
+
     async def emitted(self, master_id: str, *, after: int, before: int) -> list[Signal]:
         """Read a master's signals with after < seq < before, in order."""
         rows = await self.pool.fetch(

@@ -19,6 +19,7 @@ from services.executor.followers import Followers
 from services.executor.reads import AccountReads, Errands, Unreadable
 from services.executor.rows import Holding
 from services.executor.shards import TROUBLE
+from services.executor.standings import Standings
 from services.executor.syncing import Syncing
 
 log = structlog.get_logger()
@@ -67,6 +68,7 @@ class Rereading:
     reads: AccountReads
     syncing: Syncing
     executions: ExecutionReads
+    standings: Standings
     errands: Errands
     alarms: Alarms
     check_s: float
@@ -129,6 +131,8 @@ class Rereading:
         await self.alarms.clear(AlarmName.ORDER_NOT_IN_LEDGER, f"account:{account_id}")
         if await self.read_book(account_id) and await self.executions.begin_day(account_id):
             self._begun.add((day, account_id))
+            carried = await self.baseline.carried(account_id, day)
+            self.standings.note_elsewhere(account_id, day, carried or {})
 
     async def _not_begun(self, day: date) -> list[str]:
         self._begun = {known for known in self._begun if known[0] == day}

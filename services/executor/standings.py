@@ -64,6 +64,7 @@ class Standings:
     _loaded: set[str] = field(default_factory=set)
     _seen: dict[str, Seen] = field(default_factory=dict)
     _since: defaultdict[str, list[_Ordered]] = field(default_factory=lambda: defaultdict(list))
+    _elsewhere: dict[str, Mapping[str, int]] = field(default_factory=dict)
 
     def load(self, account_ids: Iterable[str], orders: Mapping[Counted, int], day: date) -> None:
         """Take in what newly owned accounts ordered on this date."""
@@ -80,6 +81,21 @@ class Standings:
             later = [item for item in self._since[account_id] if item.at >= seen.at]
             self._since[account_id] = later
 
+    def note_elsewhere(self, account_id: str, day: date, held: Mapping[str, int]) -> None:
+        """Take in what an account holds besides our orders of this date, by instrument.
+
+        Carried into the day, or traded by its owner: net and signed.
+        """
+        self._turn(trading_day(self.now()))
+        if day == self._day and account_id in self._loaded:
+            self._elsewhere[account_id] = held
+
+    def elsewhere(self, account_id: str, instrument: str) -> int | None:
+        """Tell what an account holds besides our orders of today; None when nobody looked."""
+        self._turn(trading_day(self.now()))
+        held = self._elsewhere.get(account_id)
+        return None if held is None else held.get(instrument, 0)
+
     def age_s(self, account_id: str) -> float:
         """Tell how long ago an account was read."""
         seen = self._seen.get(account_id)
@@ -93,6 +109,7 @@ class Standings:
         for account_id in gone:
             self._seen.pop(account_id, None)
             self._since.pop(account_id, None)
+            self._elsewhere.pop(account_id, None)
 
     def note(self, strategy_id: str, orders: Sequence[PlannedOrder]) -> None:
         """Count orders that were written and not skipped."""
@@ -147,4 +164,5 @@ class Standings:
             self._orders.clear()
             self._seen.clear()
             self._since.clear()
+            self._elsewhere.clear()
         self._day = day

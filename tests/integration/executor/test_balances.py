@@ -1,4 +1,4 @@
-"""Rules that ask for money and positions: read from the broker, apart from the order path."""
+"""Money and positions, read from the broker apart from the order path, and what asks for them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,8 +9,10 @@ import pytest
 
 from libs.brokers.errors import OutcomeUnknown
 from libs.trading.follows import Follow
-from libs.trading.orders import Side
+from libs.trading.orders import Product, Side
+from libs.trading.signals import SignalAction
 from tests.factories import some_terms
+from tests.integration.executor.broker import a_trade
 from tests.integration.executor.conftest import BUSY, a_world, running
 from tests.integration.executor.world import World
 from tests.servers import Database
@@ -123,3 +125,50 @@ async def test_a_day_with_too_much_lost_opens_nothing_more(world: World) -> None
 
     [_, skipped] = await world.orders()
     assert "600.00 has reached your limit" in skipped["message"]
+
+
+async def bought_then_sold_by_hand(world: World, quantity: int, **terms: Any) -> None:
+    """Fill an entry of ten; then the account's owner sells some of it, and a drift watch looks."""
+    [follow] = world.follows
+    await world.emit_and_hear(**terms)
+    await world.until("ACKED")
+    world.broker.fill()
+    await world.read_book()
+    await world.until("FILLED")
+    sold = a_trade("by-hand", quantity, side=Side.SELL)
+    world.broker.trades.append((follow.account_id, sold))
+    await world.replica.reconciliation.drift.compare(follow.account_id)
+
+
+@pytest.mark.parametrize(("sold", "expected"), [(4, ["ACKED", 6]), (0, ["ACKED", 10])])
+async def test_an_exit_closes_no_more_than_the_owner_left(
+    world: World, sold: int, expected: list[object]
+) -> None:
+    await world.a_follower()
+    async with running(world.replica):
+        await bought_then_sold_by_hand(world, sold)
+        await world.emit_and_hear(action=SignalAction.EXIT, side=Side.SELL)
+        await world.until("FILLED", "ACKED")
+
+    [_, way_out] = await world.orders()
+    assert [way_out["state"], way_out["quantity"]] == expected
+
+
+async def test_what_the_owner_closed_whole_is_not_sold_once_more(world: World) -> None:
+    await world.a_follower()
+    async with running(world.replica):
+        await bought_then_sold_by_hand(world, 10)
+        await world.emit_and_hear(action=SignalAction.EXIT, side=Side.SELL)
+        await world.until("FILLED", "SKIPPED/CLOSED_ELSEWHERE")
+
+    assert [intent.side for intent in world.broker.arrivals] == [Side.BUY]
+
+
+async def test_a_delivery_of_earlier_days_is_no_position_and_can_be_sold(world: World) -> None:
+    await world.a_follower()
+    async with running(world.replica):
+        await bought_then_sold_by_hand(world, 10, product=Product.DELIVERY)
+        await world.emit_and_hear(
+            action=SignalAction.EXIT, side=Side.SELL, product=Product.DELIVERY
+        )
+        await world.until("FILLED", "ACKED")

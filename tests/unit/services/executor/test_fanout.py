@@ -7,6 +7,7 @@ import pytest
 
 from libs.brokers import registry
 from libs.trading.accounts import Account, Environment, SessionState
+from libs.trading.calendar import trading_day
 from libs.trading.follows import Follow, Sizing, SizingMode
 from libs.trading.instruments import Instrument, InstrumentClass
 from libs.trading.limits import Limits
@@ -146,6 +147,41 @@ def test_an_exit_closes_what_is_held_and_never_opens_anything(
     [order] = exits(net, closing, side)
 
     assert (order.shape.state, order.shape.side, order.shape.terms.quantity) == expected
+
+
+@pytest.mark.parametrize(
+    ("net", "elsewhere", "product", "expected"),
+    [
+        (6, 0, Product.INTRADAY, 6),
+        (6, -2, Product.INTRADAY, 4),
+        (6, -9, Product.INTRADAY, 0),
+        (6, 50, Product.INTRADAY, 6),
+        (-6, 2, Product.INTRADAY, 4),
+        (-6, -50, Product.INTRADAY, 6),
+        (6, None, Product.INTRADAY, 6),
+        (6, -9, Product.DELIVERY, 6),
+    ],
+)
+def test_an_exit_closes_no_more_than_the_account_still_has(
+    net: int, elsewhere: int | None, product: Product, expected: int
+) -> None:
+    account = an_account()
+    fanout = a_fanout()
+    standings = Standings(now=lambda: NOON, lasts_s=1)
+    standings.load([account.account_id], {}, trading_day(NOON))
+    if elsewhere is not None:
+        standings.note_elsewhere(account.account_id, trading_day(NOON), {"NSE:SBIN": elsewhere})
+    opened = Opened(account_id=account.account_id, net_quantity=net, closing=0, ours_today=net)
+
+    [order] = replace(fanout, standings=standings).exits(
+        a_signal(action=SignalAction.EXIT, side=None, product=product),
+        [a_follow()],
+        {account.account_id: account},
+        {account.account_id: opened},
+    )
+
+    assert order.shape.terms.quantity == expected
+    assert order.shape.state == ("PLANNED" if expected else "SKIPPED")
 
 
 def test_a_follower_for_whom_nothing_was_opened_gets_no_row_for_an_exit() -> None:

@@ -104,6 +104,8 @@ SELECT count(*) FROM moved
 """
 
 # A change waits for the broker's order id, and for any other change of its order.
+# One that was sent before and got no answer is compared with the order first: what waits in the
+# lanes may be from before that.
 _CLAIM_COMMANDS = f"""
 WITH moved AS (
     UPDATE executor.commands c SET state = 'SENDING', attempts = c.attempts + 1,
@@ -111,6 +113,7 @@ WITH moved AS (
     FROM unnest($1::uuid[], $2::int[]) AS due (order_id, n), executor.orders o
     WHERE c.order_id = due.order_id AND c.n = due.n AND o.order_id = c.order_id
         AND c.state = 'DUE' AND c.expires_at > clock_timestamp()
+        AND (c.kind = 'CANCEL' OR c.attempts = 0 OR c.compared_at > c.changed_at)
         AND o.state IN ('ACKED', 'OPEN', 'PARTIAL') AND o.broker_order_id IS NOT NULL
         AND NOT EXISTS (SELECT FROM executor.commands other
             WHERE other.order_id = c.order_id AND other.state = 'SENDING')

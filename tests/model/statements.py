@@ -108,6 +108,7 @@ class StatementsInMemory:
                 and order.state in WORKING
                 and order.broker_order_id is not None
                 and all(other.state != "SENDING" for other in others)
+                and not self.is_unsure(command)
                 and self._lease_held(command.shard, holding)
             ):
                 self._set(command, "SENDING")

@@ -169,6 +169,19 @@ MUTANTS = (
         tests=_CLAIMS_TESTS,
     ),
     Mutant(
+        name="R2 a lost change goes again unseen",
+        why="a modification whose answer was lost is sent again without a look",
+        edits=[
+            Edit(
+                file=_CLAIMING,
+                old="        AND (c.kind = 'CANCEL' OR c.attempts = 0"
+                " OR c.compared_at > c.changed_at)\n",
+                new="",
+            )
+        ],
+        tests=_CLAIMS_TESTS,
+    ),
+    Mutant(
         name="lease clause",
         why="a replica without the lease sends",
         edits=[

@@ -252,3 +252,27 @@ async def another_order(world: World, *, tag: str, state: str = "PLANNED") -> No
         f"INSERT INTO executor.orders ({', '.join(columns)})"  # noqa: S608  # Our own names.
         f" SELECT {values} FROM executor.orders"
     )
+
+
+@pytest.mark.parametrize(("kind", "again"), [("MODIFY", 0), ("CANCEL", 1)])
+async def test_a_change_whose_answer_was_lost_is_compared_before_it_is_sent_again(
+    world: World, waiting: Due, kind: str, again: int
+) -> None:
+    await world.owner.execute("UPDATE executor.orders SET state = 'OPEN', broker_order_id = 'B1'")
+    await world.owner.execute(
+        """INSERT INTO executor.commands (order_id, n, kind, broker, shard, signal_id, expires_at)
+        SELECT order_id, 1, $1, broker, shard, signal_id, expires_at FROM executor.orders""",
+        kind,
+    )
+    leaving = replace(waiting.leaving, kind=RequestKind(kind))
+    due = replace(waiting, version=0, leaving=leaving, command=1)
+    [first] = await claimed(world, due)
+    await world.replica.ledger.finish_command(first, "DUE", "no answer")
+
+    # As if it had waited in the lanes since before it was sent.
+    second = await claimed(world, due)
+
+    assert len(second) == again
+    if not again:
+        await world.owner.execute("UPDATE executor.commands SET compared_at = clock_timestamp()")
+        assert len(await claimed(world, due)) == 1

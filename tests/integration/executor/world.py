@@ -199,6 +199,13 @@ class World:
             assert asyncio.get_running_loop().time() < deadline, f"orders stand at {states}"
             await asyncio.sleep(0.02)
 
+    async def until_at_broker(self, within_s: float = 8) -> None:
+        """Wait until the ledger knows every order to be at the broker, seen in its book or not."""
+        deadline = asyncio.get_running_loop().time() + within_s
+        while not {"ACKED", "OPEN"}.issuperset(states := await self.states()):
+            assert asyncio.get_running_loop().time() < deadline, f"orders stand at {states}"
+            await asyncio.sleep(0.02)
+
     async def until_history(self, state: str, within_s: float = 8) -> None:
         """Wait until an order has passed through this state."""
         deadline = asyncio.get_running_loop().time() + within_s

@@ -70,6 +70,7 @@ class PostgresLedger:
     on_change: list[Callable[[], None]] = field(default_factory=list)
     _words: list[Word] = field(default_factory=list)
     _spoken: asyncio.Event = field(default_factory=asyncio.Event)
+    _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def births(
         self,
@@ -165,11 +166,12 @@ class PostgresLedger:
             await self.flush()
 
     async def flush(self) -> None:
-        """Write what is kept."""
-        self._spoken.clear()
-        words, self._words = self._words, []
-        if words:
-            await self._write(words)
+        """Write what is kept, and wait for what is being written: a cancelled batch is lost."""
+        async with self._writing:
+            self._spoken.clear()
+            words, self._words = self._words, []
+            if words:
+                await self._write(words)
 
     async def _write(self, words: Sequence[Word]) -> None:
         """Write a batch, or keep it while Postgres is away.

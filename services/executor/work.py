@@ -53,6 +53,8 @@ class Work:
                     await self.flow.plan(records)
             except ShardsLost as error:
                 log.info("planning_stops", reason=str(error))
+                # Whoever has to load them or let them go needs a turn.
+                await asyncio.sleep(backoff_s)
             except POISON as error:
                 await self._plan_without_poison(records, error)
                 return True

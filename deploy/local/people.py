@@ -128,7 +128,11 @@ class _Settling:
             for strategy in found["strategies"]:
                 if strategy["name"] == name:
                     return str(strategy["strategy_id"])
-            body = {"name": name, "description": "A strategy of the demo."}
+            body = {
+                "name": name,
+                "description": "A strategy of the demo.",
+                "equity": "1000000",
+            }
             return str((await visitor.call("POST", "/strategies", body))["strategy_id"])
 
     async def _other(
@@ -183,14 +187,33 @@ class _Settling:
             self._cookies[email] = visitor.cookie
 
 
+# The last of every twenty-five followers have rules of their own, so that a newcomer sees what
+# they do: all five ways to size, and a limit each.
+_RULES: dict[int, dict[str, Any]] = {
+    10: {"sizing": {"mode": "FIXED_QUANTITY", "value": "5"}},
+    11: {"sizing": {"mode": "FIXED_VALUE", "value": "20000"}},
+    12: {"sizing": {"mode": "FUNDS_SHARE", "value": "5"}},
+    13: {"sizing": {"mode": "EQUITY_PROPORTIONAL", "value": "1"}},
+    14: {"sizing": {"mode": "MULTIPLIER", "value": "0.01"}},
+    15: {"limits": {"order_value_max": "1000"}},
+    16: {"limits": {"order_quantity_max": 3}},
+    17: {"limits": {"orders_per_day_max": 1}},
+    18: {"limits": {"instruments_denied": ["NSE:TCS", "NSE:RELIANCE"]}},
+    19: {"limits": {"segments_denied": ["EQUITY"]}},
+    20: {"limits": {"products_allowed": ["DELIVERY"]}},
+    21: {"limits": {"trading_from_ist": "00:00", "trading_until_ist": "00:01"}},
+    22: {"limits": {"price_distance_bps_max": 1}},
+    23: {"limits": {"open_positions_max": 1}},
+    24: {"limits": {"loss_per_day_max": "1000"}},
+}
+
+
 def _follow(strategy_id: str, account_id: str, person: Person) -> dict[str, Any]:
-    # 0.25, 0.5, … 6.25: everybody's own share, the first twenty-five all different.
-    size = str(Decimal(person.number % FOLLOWERS or FOLLOWERS) / 4)
-    return {
-        "strategy_id": strategy_id,
-        "account_id": account_id,
-        "sizing": {"mode": "MULTIPLIER", "value": size},
-    }
+    number = person.number % FOLLOWERS or FOLLOWERS
+    # 0.25, 0.5, … 6.25: everybody's own share.
+    size = {"mode": "MULTIPLIER", "value": str(Decimal(number) / 4)}
+    follow = {"strategy_id": strategy_id, "account_id": account_id, "sizing": size}
+    return {**follow, **_RULES.get(number, {})}
 
 
 def _read(file: Path) -> dict[str, str]:

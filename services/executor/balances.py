@@ -14,6 +14,7 @@ from functools import partial
 import asyncpg
 import structlog
 
+from libs.trading.accounts import Account
 from libs.trading.calendar import trading_day
 from libs.trading.follows import Follow, SizingMode
 from libs.trading.limits import Rule
@@ -21,6 +22,7 @@ from libs.trading.orders import Funds, Holding, Position, Product
 from services.executor.day_rows import first_id
 from services.executor.followers import Followers
 from services.executor.reads import AccountReads, Errands, Unreadable
+from services.executor.repository import Repository
 from services.executor.shards import TROUBLE
 from services.executor.standings import Key, Part, Seen, Standings
 
@@ -57,6 +59,7 @@ class Balances:
     """`every_s` is how old figures get before they are read anew."""
 
     pool: asyncpg.Pool
+    repository: Repository
     followers: Followers
     standings: Standings
     reads: AccountReads
@@ -64,7 +67,10 @@ class Balances:
     every_s: float
 
     async def keep(self) -> None:
-        """Start to read what is wanted and not fresh."""
+        """Load accounts that connected meanwhile; start to read what is wanted and not fresh."""
+        accounts = self.followers.accounts.values()
+        new = [it for it in accounts if not self.standings.knows(it.account_id)]
+        await load_standings(self.standings, self.repository, new)
         wanted = {follow.account_id for follow in self.followers.all() if _asks(follow)}
         for account_id in wanted:
             if self.standings.age_s(account_id) >= self.every_s:
@@ -91,6 +97,21 @@ class Balances:
         rows = await self.pool.fetch(_OF_STRATEGIES, account_id, first_id(day))
         self.standings.take(account_id, _seen(at, funds, holdings, positions, rows))
         return True
+
+
+async def load_standings(
+    standings: Standings, repository: Repository, accounts: Sequence[Account]
+) -> None:
+    """Read from the ledger how accounts begin: their orders of the day, and what they carry."""
+    if not accounts:
+        return
+    day = trading_day(await repository.now())
+    account_ids = [account.account_id for account in accounts]
+    ordered = await repository.orders_on(day, accounts)
+    carried = await repository.carried_on(day, account_ids)
+    standings.load(account_ids, ordered, day)
+    for account_id, held in carried.items():
+        standings.note_elsewhere(account_id, day, held)
 
 
 def _asks(follow: Follow) -> bool:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import asyncpg
 from uuid_utils import uuid7
 
-from libs.trading.calendar import trading_day
 from libs.trading.market import Market
 from libs.trading.shards import shard_of
 from libs.trading.tags import mint_client_order_id
 from services.executor.alarms import AlarmName, Alarms
+from services.executor.balances import load_standings
 from services.executor.births import Births
 from services.executor.breaches import Breaches
 from services.executor.breaker import Breaker
@@ -248,11 +248,7 @@ class _Memory:
         planned = await self.repository.planned(shards)
         account_ids = [account.account_id for account in accounts]
         await self.departure.breaches.load(account_ids)
-        day = trading_day(await self.repository.now())
-        ordered = await self.repository.orders_on(day, accounts)
-        self.standings.load(account_ids, ordered, day)
-        for account_id, held in (await self.repository.carried_on(day, account_ids)).items():
-            self.standings.note_elsewhere(account_id, day, held)
+        await load_standings(self.standings, self.repository, accounts)
         fresh = await self.departure.sessions.load(account_ids)
         self.followers.take(shards, follows, accounts, planned)
         self.departure.pace.begin(account_ids, time.monotonic())

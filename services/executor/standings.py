@@ -67,12 +67,18 @@ class Standings:
     _elsewhere: dict[str, Mapping[str, int]] = field(default_factory=dict)
 
     def load(self, account_ids: Iterable[str], orders: Mapping[Counted, int], day: date) -> None:
-        """Take in what newly owned accounts ordered on this date."""
-        owned = set(account_ids)
+        """Take in what accounts that are new here ordered on this date.
+
+        What was counted while the ledger was being asked stands if it is more.
+        """
         self._turn(day)
-        self.forget(owned)
-        self._loaded |= owned
-        self._orders.update(orders)
+        self._loaded |= set(account_ids)
+        for key, count in orders.items():
+            self._orders[key] = max(self._orders[key], count)
+
+    def knows(self, account_id: str) -> bool:
+        """Tell whether an account's orders of the day were loaded."""
+        return account_id in self._loaded
 
     def take(self, account_id: str, seen: Seen) -> None:
         """Take in what was read; what was ordered after that stands beside it."""

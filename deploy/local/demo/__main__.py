@@ -134,6 +134,7 @@ async def _day(stack: Stack, crowd: Crowd, *, kill: bool) -> Result:
             first_ms=first_ms,
             last_ms=last_ms,
             killed_executor=victim,
+            sizing_modes=await ledger.sizing_modes(day.signals),
             kafka_level=await metadata_version_level(addresses.kafka_bootstrap_servers),
             topics=len(read_topics(1)),
             broker=broker,

@@ -15,6 +15,8 @@ from deploy.local.visitor import Visitor
 SETTLED = OVER_STATES | {"OPEN", "PARTIAL", "NOT_PLACED", "NEEDS_ATTENTION"}
 EXITED = "NSE:SBIN"
 _STEP_S = 40
+# Executors look every five seconds whose figures they need.
+_FIGURES_S = 7
 
 
 @dataclass(slots=True)
@@ -31,7 +33,9 @@ class Day:
     titles: dict[str, str] = field(default_factory=dict)
 
     async def play(self) -> None:
-        """Emit all twelve signals."""
+        """Emit all twelve signals, once executors know the money of those whose rules ask."""
+        self.note("executors read money and positions")
+        await asyncio.sleep(_FIGURES_S)
         await self._settled(await self.place(0, EXITED, "MARKET", 10))
         await self._settled(await self.place(1, "NSE:RELIANCE", "LIMIT", 4, product="DELIVERY"))
         resting = await self._settled(await self.place(0, "NSE:TCS", "LIMIT", 8, away="0.99"))

@@ -105,6 +105,16 @@ class Ledger:
         )
         return {row["signal_id"]: row["n"] for row in rows}
 
+    async def sizing_modes(self, signal_ids: Sequence[str]) -> list[str]:
+        """List the ways to size of the follows that got an order."""
+        rows = await self.pool.fetch(
+            """SELECT DISTINCT f.sizing_mode FROM executor.orders o
+            JOIN signal.follows f USING (follow_id)
+            WHERE o.signal_id = ANY($1::uuid[]) AND o.state <> 'SKIPPED' ORDER BY 1""",
+            signal_ids,
+        )
+        return [row["sizing_mode"] for row in rows]
+
     async def changes_done(self, signal_id: str) -> tuple[int, int]:
         """Count the commands of a MODIFY or CANCEL: those that are over, and all."""
         row = await self.pool.fetchrow(

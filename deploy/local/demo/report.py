@@ -29,6 +29,7 @@ class Result:
     first_ms: Sequence[float]
     last_ms: Sequence[float]
     killed_executor: str | None
+    sizing_modes: Sequence[str]
     kafka_level: int | None
     topics: int
     broker: str
@@ -49,7 +50,7 @@ class Result:
                 "accepted_to_first": _percentiles(self.first_ms),
                 "accepted_to_last": _percentiles(self.last_ms),
             },
-            "sizing_modes": ["MULTIPLIER"],
+            "sizing_modes": list(self.sizing_modes),
             "copy_modes": ["orders"],
             "skip_reasons": dict(self.verdict.skip_reasons),
             "kafka": {"version": self.kafka_level, "topics": self.topics},
@@ -72,6 +73,9 @@ class Result:
         console.print(table)
         for line in [*self.verdict.doubled, *self.verdict.lost, *self.verdict.differences][:20]:
             console.print(f"[red]✗[/] {line}")
+        if self.verdict.skip_reasons:
+            most = sorted(self.verdict.skip_reasons.items(), key=lambda item: -item[1])
+            console.print("left out: " + ", ".join(f"{reason} {n}" for reason, n in most))
         console.print(
             f"doubled: {len(self.verdict.doubled)}, lost: {len(self.verdict.lost)}, "
             f"ledger equals journal: {'yes' if not self.verdict.differences else 'no'}, "

@@ -172,3 +172,20 @@ async def test_a_delivery_of_earlier_days_is_no_position_and_can_be_sold(world: 
             action=SignalAction.EXIT, side=Side.SELL, product=Product.DELIVERY
         )
         await world.until("FILLED", "ACKED")
+
+
+async def test_an_account_that_connects_later_is_known_soon(world: World) -> None:
+    async with running(world.replica):
+        follow = await a_follower_with(world, orders_per_day_max=1)
+        [account] = await world.replica.repository.accounts()
+        world.replica.work.followers.learn_account(account)
+        [stored] = await world.replica.repository.follows()
+        world.replica.work.followers.learn_follow(stored)
+        standings = world.replica.work.flow.standings
+        async with asyncio.timeout(8):
+            while not standings.knows(follow.account_id):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        await world.replica.work.sessions.load([follow.account_id])
+        await world.emit_and_hear()
+        await world.emit_and_hear()
+        await world.until("ACKED", "SKIPPED/ORDERS_PER_DAY")

@@ -135,3 +135,12 @@ def test_old_figures_are_unknown() -> None:
 
     assert standings.of_account("account-1").funds is None
     assert standings.age_s("account-1") == 61
+
+
+def test_what_was_counted_while_the_ledger_was_asked_is_not_forgotten() -> None:
+    standings, _ = known()
+    standings.note("strategy-1", [an_order(), an_order()])
+
+    standings.load(["account-1"], {("account-1", None): 1}, TODAY)
+
+    assert standings.of_account("account-1").orders_today == 2

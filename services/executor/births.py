@@ -163,7 +163,7 @@ def _growing(
 
     Yields each chunk with whether it is the last one; no orders are one empty chunk.
     """
-    at, size = 0, max(most // 8, 1)
+    at, size = 0, max(most // 4, 1)
     while True:
         chunk = orders[at : at + size]
         at, size = at + size, min(size * 2, most)

@@ -14,6 +14,7 @@ from libs.runtime.outbox import (
     OutboxRelay,
     enqueue,
 )
+from libs.runtime.postgres import UNREACHABLE
 from tests.integration.runtime.conftest import SCHEMA
 
 
@@ -56,6 +57,16 @@ def a_message(text: str = "x", **changes: object) -> OutboxMessage:
 async def commit(pool: asyncpg.Pool, *messages: OutboxMessage) -> list[int]:
     async with pool.acquire() as connection, connection.transaction():
         return await enqueue(connection, SCHEMA, messages)
+
+
+async def commit_in_the_end(pool: asyncpg.Pool, message: OutboxMessage) -> None:
+    """Commit although connections end in the very moment they are used; perhaps twice."""
+    while True:
+        try:
+            await commit(pool, message)
+        except UNREACHABLE:
+            continue
+        return
 
 
 async def waiting(pool: asyncpg.Pool) -> int:
@@ -199,7 +210,7 @@ async def test_a_relay_survives_the_loss_of_its_connections(pool: asyncpg.Pool) 
 
     async with running(relay):
         for number in range(5):
-            await commit(pool, a_message(str(number)))
+            await commit_in_the_end(pool, a_message(str(number)))
             await pool.execute(
                 "select pg_terminate_backend(pid) from pg_stat_activity"
                 " where datname = current_database() and pid <> pg_backend_pid()"

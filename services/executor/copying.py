@@ -118,17 +118,21 @@ class Copying:
         by_id = {follow.follow_id: follow for follow in follows}
         legs_of: defaultdict[str, list[PlacedOrder]] = defaultdict(list)
         for order in sorted(await page.placed(self.shards), key=lambda order: order.leg):
-            if order.state not in TERMINAL and order.follow_id in by_id:
+            if order.follow_id in by_id:
                 legs_of[order.follow_id].append(order)
         changes: list[tuple[PlacedOrder, OrderTerms]] = []
         for follow_id, legs in legs_of.items():
+            working = [order for order in legs if order.state not in TERMINAL]
+            if not working:
+                continue
             terms = self.fanout.changed(
                 self.signal, by_id[follow_id], legs, at=self.at, quotes=self.quotes
             )
             if isinstance(terms, Refusal):
-                at_broker = [order for order in legs if order.state not in SENDABLE]
+                at_broker = [order for order in working if order.state not in SENDABLE]
                 await page.leave_out_changes(at_broker, sentence(*terms))
             else:
-                changes += zip(legs, terms, strict=True)
+                both = zip(legs, terms, strict=True)
+                changes += [pair for pair in both if pair[0].state not in TERMINAL]
         await page.change_unsent([pair for pair in changes if pair[0].state in SENDABLE])
         await page.add_changes([pair for pair in changes if pair[0].state not in SENDABLE])

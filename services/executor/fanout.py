@@ -136,8 +136,7 @@ class Fanout:
             for follow in follows
             if (mine := opened.get(follow.account_id)) is not None
             for order in self._orders(
-                follow,
-                _exit_shapes(shapes, accounts.get(follow.account_id), self._closable(mine, signal)),
+                follow, self._exit(shapes, accounts.get(follow.account_id), mine)
             )
         ]
 
@@ -152,8 +151,9 @@ class Fanout:
     ) -> list[OrderTerms] | Refusal:
         """Size and fit a MODIFY of what a follow has of the parent: new terms for each of its legs.
 
-        Sizes that do not follow the master's quantity stay, and so do those of legs that the new
-        quantity would not be cut into.
+        All legs, also those that are over: they are a part of the quantity. Sizes that do not
+        follow the master's quantity stay, and so do those of legs that the new quantity would not
+        be cut into.
         """
         instrument = self.instruments.find(signal.instrument)
         if instrument is None or signal.terms is None:
@@ -193,18 +193,30 @@ class Fanout:
             cuts = [leg.quantity for leg in legs]
         return [replace(fitted.terms, quantity=cut) for cut in cuts]
 
-    def _closable(self, mine: Opened, signal: Signal) -> Opened:
-        """Leave of what the strategy opened no more than the account still has.
+    def _exit(self, shapes: Shapes, account: Account | None, mine: Opened) -> list[Shape]:
+        side = Side.SELL if mine.net_quantity > 0 else Side.BUY
+        quantity = self._closable(shapes.signal, mine)
+        refusal = _no_exit(shapes, account, side, quantity)
+        if refusal is not None or shapes.instrument is None:
+            refusal = refusal or Refusal(SkipReason.UNKNOWN_INSTRUMENT, {})
+            return [shapes.refused(account, side, refusal, quantity)]
+        # Where the exchange would freeze even a lot it is the broker who says so: never nothing.
+        cuts = slices_of(shapes.instrument, quantity) or (quantity,)
+        return [shapes.of(account, side, cut) for cut in cuts]
 
-        Its owner may have closed it by hand. Deliveries are left alone: what was bought on earlier
-        days is no position at the broker.
+    def _closable(self, signal: Signal, mine: Opened) -> int:
+        """Count what an exit may close: it never opens a position.
+
+        No more than the strategy opened, nor than the account still has: its owner may have closed
+        it by hand. Less what is being closed already. Deliveries are left to the strategy's own
+        book: what was bought on earlier days is no position at the broker.
         """
+        held = abs(mine.net_quantity)
         others = self.standings.elsewhere(mine.account_id, signal.instrument)
-        if others is None or signal.product is Product.DELIVERY:
-            return mine
-        sign = 1 if mine.net_quantity > 0 else -1
-        left = max(sign * (others + mine.ours_today), 0)
-        return replace(mine, net_quantity=sign * min(abs(mine.net_quantity), left))
+        if others is not None and signal.product is not Product.DELIVERY:
+            sign = 1 if mine.net_quantity > 0 else -1
+            held = min(held, sign * (others + mine.ours_today))
+        return max(held - mine.closing, 0)
 
     def _shapes(self, signal: Signal, quotes: Quotes) -> Shapes:
         return Shapes(
@@ -304,28 +316,14 @@ class _Decisions:
         return known
 
 
-def _exit_shapes(shapes: Shapes, account: Account | None, mine: Opened) -> list[Shape]:
-    side = Side.SELL if mine.net_quantity > 0 else Side.BUY
-    # An exit never opens a position: no more than what is held and not yet being closed.
-    quantity = max(abs(mine.net_quantity) - mine.closing, 0)
-    environment = account.environment if account else Environment.PAPER
-    refusal = _no_exit(shapes, account, side, quantity)
-    if refusal is None:
-        fitted = shapes.fitted(environment, side)
-        refusal = fitted if not isinstance(fitted, FittedOrder) else None
-    if refusal is not None or shapes.instrument is None:
-        refusal = refusal or Refusal(SkipReason.UNKNOWN_INSTRUMENT, {})
-        return [shapes.refused(account, side, refusal, quantity)]
-    return [shapes.of(account, side, cut) for cut in slices_of(shapes.instrument, quantity)]
-
-
 def _no_exit(shapes: Shapes, account: Account | None, side: Side, quantity: int) -> Refusal | None:
     unfit = _account_unfit(account)
-    if unfit:
-        return Refusal(unfit, {})
+    if account is None or unfit:
+        return Refusal(unfit or SkipReason.DISCONNECTED, {})
     if quantity == 0 or shapes.signal.side not in {None, side}:
         return Refusal(SkipReason.CLOSED_ELSEWHERE, {})
-    return None
+    fitted = shapes.fitted(account.environment, side)
+    return fitted if isinstance(fitted, Refusal) else None
 
 
 def _asks_price(follow: Follow, terms: OrderTerms) -> bool:

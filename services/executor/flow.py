@@ -142,8 +142,8 @@ class ExecutorFlow:
                 quotes=quotes,
             )
             async for born in copying.write():
-                self.standings.note(signal.strategy_id, born.orders)
                 self._launch(born)
+                self.standings.note(signal.strategy_id, born.orders)
             for shard in shards:
                 self.followers.note_planned(shard, signal.master_id, signal.seq)
         await self._plan_late(late)
@@ -202,8 +202,8 @@ class ExecutorFlow:
                 quotes=quotes,
             )
             async for born in self.ledger.births(signal, orders, [], self._ready):
-                self.standings.note(signal.strategy_id, born.orders)
                 self._launch(born)
+                self.standings.note(signal.strategy_id, born.orders)
 
     async def _quotes(self, signal: Signal, follows: Sequence[Follow]) -> Quotes:
         """Ask once what the instrument costs, where an order cannot be worked out without."""

@@ -38,6 +38,13 @@ class TwoInstruments:
         return None
 
 
+class FrozenInstrument(TwoInstruments):
+    """Freezes what is less than its lot."""
+
+    def find(self, name: str) -> Instrument | None:
+        return Instrument(name=name, lot_size=5, freeze_quantity=3)
+
+
 def a_protection() -> Protection:
     return Protection(
         order_types=frozenset({OrderType.MARKET}),
@@ -262,6 +269,21 @@ def test_what_the_exchange_would_freeze_goes_in_slices_that_are_changed_together
     assert len({order.client_order_id for order in orders}) == 3
     assert not isinstance(terms, Refusal)
     assert [leg.quantity for leg in terms] == [1000, 1000, 300]
+
+
+def test_a_way_out_leaves_even_where_the_exchange_would_freeze_a_lot() -> None:
+    account = an_account()
+    opened = Opened(account_id=account.account_id, net_quantity=5, closing=0)
+    fanout = replace(a_fanout(), instruments=FrozenInstrument())
+
+    orders = fanout.exits(
+        a_signal(action=SignalAction.EXIT, side=Side.SELL),
+        [a_follow()],
+        {account.account_id: account},
+        {account.account_id: opened},
+    )
+
+    assert [order.shape.terms.quantity for order in orders] == [5]
 
 
 def a_quote(last: str) -> Quotes:

@@ -1,14 +1,16 @@
 """What one signal means for its followers: new orders, or changes of orders already placed."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from libs.trading.accounts import Account, Environment
 from libs.trading.follows import Follow
 from libs.trading.orders import OrderTerms
+from libs.trading.quotes import Quote
 from libs.trading.reasons import Refusal, sentence
 from libs.trading.signals import Signal, SignalAction
 from libs.trading.states import SENDABLE, TERMINAL
@@ -17,7 +19,7 @@ from services.executor.fanout import Fanout, Opened
 from services.executor.followers import Followers, ShardsLost
 from services.executor.planning import PlacedOrder
 from services.executor.rows import PlannedOrder
-from services.executor.shapes import Quotes
+from services.executor.shapes import NO_QUOTES, Quotes
 
 
 class Page(Protocol):
@@ -58,11 +60,38 @@ class Book(Protocol):
     def page(self, signal: Signal, ready: Ready) -> AbstractAsyncContextManager[Page]: ...
 
 
+class Prices(Protocol):
+    """What instruments cost now: `services.executor.quotes.SharedQuotes`."""
+
+    async def of(self, instrument: str, environment: Environment) -> Quote | None: ...
+
+    async def aclose(self) -> None: ...
+
+
+async def quotes_for(
+    signal: Signal,
+    follows: Sequence[Follow],
+    accounts: Mapping[str, Account],
+    fanout: Fanout,
+    prices: Prices,
+) -> Quotes:
+    """Ask once what the instrument costs, where an order cannot be worked out without."""
+    if not fanout.asks_price(signal, follows):
+        return NO_QUOTES
+    environments = {
+        account.environment
+        for follow in follows
+        if (account := accounts.get(follow.account_id)) is not None
+    }
+    found = {of: await prices.of(signal.instrument, of) for of in environments}
+    return {of: quote for of, quote in found.items() if quote is not None}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copying:
     """One signal on its way to the followers of these shards.
 
-    `ready` says whose order may leave at once, `at` is now by the database's clock.
+    `ready` says whose order may leave at once, `now` tells the time by the database's clock.
     """
 
     book: Book
@@ -70,42 +99,47 @@ class Copying:
     shards: Sequence[int]
     followers: Followers
     fanout: Fanout
+    prices: Prices
     ready: Ready
-    at: datetime
-    quotes: Quotes
+    now: Callable[[], datetime]
 
     async def write(self) -> AsyncIterator[Born]:
         """Write what the signal means for every follower, and yield what is durable."""
-        signal, shards = self.signal, self.shards
-        if not self.followers.holds(shards):
-            # Without followers in memory the signal would be noted as planned for nobody.
-            raise ShardsLost(f"shards {shards} of signal {signal.signal_id}")
-        follows = self.followers.following_in(signal, shards)
+        signal, shards, accounts = self.signal, self.shards, self.followers.accounts
+        follows = self._follows()
+        quotes = await quotes_for(signal, follows, accounts, self.fanout, self.prices)
+        if quotes is not NO_QUOTES:
+            # It was waited for them: shards may have gone, and follows may have changed.
+            follows = self._follows()
         if signal.action is SignalAction.PLACE:
-            orders = self.fanout.entries(
-                signal, follows, self.followers.accounts, at=self.at, quotes=self.quotes
-            )
+            orders = self.fanout.entries(signal, follows, accounts, at=self.now(), quotes=quotes)
             async for born in self.book.births(signal, orders, shards, self.ready):
                 yield born
             return
         async with self.book.page(signal, self.ready) as page:
             match signal.action:
                 case SignalAction.EXIT:
-                    await self._exit(page, follows)
+                    await self._exit(page, follows, quotes)
                 case SignalAction.CANCEL:
                     await self._cancel(page, await page.placed(shards))
                     await page.finish([], shards)
                 case SignalAction.MODIFY:
-                    await self._modify(page, follows)
+                    await self._modify(page, follows, quotes)
                     await page.finish([], shards)
         yield page.born
 
-    async def _exit(self, page: Page, follows: Sequence[Follow]) -> None:
+    def _follows(self) -> list[Follow]:
+        if not self.followers.holds(self.shards):
+            # Without followers in memory the signal would be noted as planned for nobody.
+            raise ShardsLost(f"shards {self.shards} of signal {self.signal.signal_id}")
+        return self.followers.following_in(self.signal, self.shards)
+
+    async def _exit(self, page: Page, follows: Sequence[Follow], quotes: Quotes) -> None:
         # First stop what could still open something, then close what is open.
         await self._cancel(page, await page.entries_at_work(self.shards))
         opened = await page.opened(self.shards)
         exits = self.fanout.exits(
-            self.signal, follows, self.followers.accounts, opened, quotes=self.quotes
+            self.signal, follows, self.followers.accounts, opened, quotes=quotes
         )
         await page.finish(exits, self.shards)
 
@@ -114,20 +148,19 @@ class Copying:
         await page.cancel_unsent(unsent, self.shards)
         await page.add_cancels([o for o in orders if o.state not in SENDABLE | TERMINAL])
 
-    async def _modify(self, page: Page, follows: Sequence[Follow]) -> None:
+    async def _modify(self, page: Page, follows: Sequence[Follow], quotes: Quotes) -> None:
         by_id = {follow.follow_id: follow for follow in follows}
         legs_of: defaultdict[str, list[PlacedOrder]] = defaultdict(list)
         for order in sorted(await page.placed(self.shards), key=lambda order: order.leg):
             if order.follow_id in by_id:
                 legs_of[order.follow_id].append(order)
         changes: list[tuple[PlacedOrder, OrderTerms]] = []
+        at = self.now()
         for follow_id, legs in legs_of.items():
             working = [order for order in legs if order.state not in TERMINAL]
             if not working:
                 continue
-            terms = self.fanout.changed(
-                self.signal, by_id[follow_id], legs, at=self.at, quotes=self.quotes
-            )
+            terms = self.fanout.changed(self.signal, by_id[follow_id], legs, at=at, quotes=quotes)
             if isinstance(terms, Refusal):
                 at_broker = [order for order in working if order.state not in SENDABLE]
                 await page.leave_out_changes(at_broker, sentence(*terms))

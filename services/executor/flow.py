@@ -24,12 +24,11 @@ from libs.trading.events import UpdateSource
 from libs.trading.follows import Follow
 from libs.trading.market import RequestKind
 from libs.trading.orders import OrderReport, OrderStatus
-from libs.trading.quotes import Quote
 from libs.trading.reasons import SKIP_SENTENCES, HoldReason, SkipReason
 from libs.trading.signals import Signal
 from services.executor.births import Born, Ready
 from services.executor.catching_up import Sources, missed_by, without_gaps
-from services.executor.copying import Copying
+from services.executor.copying import Copying, Prices, quotes_for
 from services.executor.departure import Departure, Wait
 from services.executor.fanout import Fanout
 from services.executor.folding import NOT_SENT, RATE, SESSION, UNKNOWN
@@ -41,7 +40,6 @@ from services.executor.planning import PlanningPage
 from services.executor.recording import Moved
 from services.executor.rows import Claim, Due, PlannedOrder, Word, by_kind
 from services.executor.sessions import Sessions
-from services.executor.shapes import NO_QUOTES, Quotes
 from services.executor.shedding import surplus
 from services.executor.standings import Standings
 from services.executor.watching import Recently
@@ -93,14 +91,6 @@ class Gateways(Protocol):
     def of(self, environment: Environment) -> OrderGateway: ...
 
 
-class Prices(Protocol):
-    """What instruments cost now: `services.executor.quotes.SharedQuotes`."""
-
-    async def of(self, instrument: str, environment: Environment) -> Quote | None: ...
-
-    async def aclose(self) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class ExecutorFlow:
     followers: Followers
@@ -130,16 +120,15 @@ class ExecutorFlow:
             self.refilled.note(records=str(refilled))
         late = await missed_by(follows, self.followers, self.sources)
         for signal, shards in signals:
-            quotes = await self._quotes(signal, self.followers.following_in(signal, shards))
             copying = Copying(
                 book=self.ledger,
                 signal=signal,
                 shards=shards,
                 followers=self.followers,
                 fanout=self.fanout,
+                prices=self.prices,
                 ready=self._ready,
-                at=self.departure.clock.now(),
-                quotes=quotes,
+                now=self.departure.clock.now,
             )
             async for born in copying.write():
                 self._launch(born)
@@ -193,30 +182,18 @@ class ExecutorFlow:
         for signal, follow in late:
             if self.followers.known(follow) is None:
                 raise ShardsLost(f"follow {follow.follow_id}")
-            quotes = await self._quotes(signal, [follow])
+            accounts = self.followers.accounts
+            quotes = await quotes_for(signal, [follow], accounts, self.fanout, self.prices)
             orders = self.fanout.entries(
                 signal,
                 [follow],
-                self.followers.accounts,
+                accounts,
                 at=self.departure.clock.now(),
                 quotes=quotes,
             )
             async for born in self.ledger.births(signal, orders, [], self._ready):
                 self._launch(born)
                 self.standings.note(signal.strategy_id, born.orders)
-
-    async def _quotes(self, signal: Signal, follows: Sequence[Follow]) -> Quotes:
-        """Ask once what the instrument costs, where an order cannot be worked out without."""
-        if not self.fanout.asks_price(signal, follows):
-            return NO_QUOTES
-        accounts = self.followers.accounts
-        environments = {
-            account.environment
-            for follow in follows
-            if (account := accounts.get(follow.account_id)) is not None
-        }
-        found = {of: await self.prices.of(signal.instrument, of) for of in environments}
-        return {of: quote for of, quote in found.items() if quote is not None}
 
     async def _request(self, claim: Claim, session: BrokerSession) -> OrderReport:
         gateway = self.gateways.of(session.environment)

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from libs.trading.accounts import Environment
 from libs.trading.orders import OrderTerms
+from libs.trading.quotes import Quote
 from libs.trading.signals import Signal, SignalAction
 from libs.trading.states import OrderState
 from services.executor.births import Born, Ready
@@ -14,7 +16,6 @@ from services.executor.copying import Book, Copying
 from services.executor.followers import Followers
 from services.executor.planning import PlacedOrder
 from services.executor.rows import PlannedOrder
-from services.executor.shapes import NO_QUOTES
 from tests.factories import NOON, a_follow, a_signal, an_account, some_terms
 from tests.unit.services.executor.test_fanout import a_fanout, a_placed_order
 
@@ -55,6 +56,13 @@ class BookOfOnePage:
         yield cast("Page", self._page)
 
 
+class NoPrices:
+    async def of(self, instrument: str, environment: Environment) -> Quote | None:
+        return None
+
+    async def aclose(self) -> None: ...
+
+
 @pytest.mark.parametrize(
     ("wanted", "expected"),
     [
@@ -79,9 +87,9 @@ async def test_a_slice_that_is_over_counts_when_the_rest_is_changed(
         shards=[0],
         followers=followers,
         fanout=a_fanout(),
+        prices=NoPrices(),
         ready=lambda _: True,
-        at=NOON,
-        quotes=NO_QUOTES,
+        now=lambda: NOON,
     )
     _ = [born async for born in copying.write()]
 

@@ -16,6 +16,9 @@ SLICES_MAX = 20
 # The sizes that change when the master changes the quantity of an order at work. What comes from
 # money or from the follower alone stays: the money is bound by the order itself.
 MOVES_WITH_MASTER = frozenset({SizingMode.MULTIPLIER, SizingMode.EQUITY_PROPORTIONAL})
+# The sizes that come from the follower's own money, and those that buy for rupees.
+SIZED_BY_MONEY = frozenset({SizingMode.FUNDS_SHARE, SizingMode.EQUITY_PROPORTIONAL})
+SIZED_IN_RUPEES = frozenset({SizingMode.FIXED_VALUE, SizingMode.FUNDS_SHARE})
 
 # Wide enough that no product of quantities, prices and money is ever rounded.
 _EXACT = Context(prec=120, rounding=ROUND_DOWN)

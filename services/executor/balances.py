@@ -16,19 +16,19 @@ import structlog
 
 from libs.trading.accounts import Account
 from libs.trading.calendar import trading_day
-from libs.trading.follows import Follow, SizingMode
+from libs.trading.follows import Follow
 from libs.trading.limits import Rule
 from libs.trading.orders import Funds, Holding, Position, Product
-from services.executor.day_rows import first_id
+from libs.trading.sizing import SIZED_BY_MONEY
+from services.executor.baseline import Baseline
+from services.executor.day_rows import DayRows, first_id
 from services.executor.followers import Followers
 from services.executor.reads import AccountReads, Errands, Unreadable
-from services.executor.repository import Repository
 from services.executor.shards import TROUBLE
 from services.executor.standings import Key, Part, Seen, Standings
 
 log = structlog.get_logger()
 
-_SIZES = frozenset({SizingMode.FUNDS_SHARE, SizingMode.EQUITY_PROPORTIONAL})
 _RULES = frozenset({Rule.LOSS_PER_DAY, Rule.OPEN_POSITIONS})
 
 # By strategy: what is held, what entries at work would add, and the day's trades in rupees.
@@ -59,7 +59,8 @@ class Balances:
     """`every_s` is how old figures get before they are read anew."""
 
     pool: asyncpg.Pool
-    repository: Repository
+    rows: DayRows
+    baseline: Baseline
     followers: Followers
     standings: Standings
     reads: AccountReads
@@ -70,7 +71,7 @@ class Balances:
         """Load accounts that connected meanwhile; start to read what is wanted and not fresh."""
         accounts = self.followers.accounts.values()
         new = [it for it in accounts if not self.standings.knows(it.account_id)]
-        await load_standings(self.standings, self.repository, new)
+        await load_standings(self.standings, self.rows, self.baseline, new)
         wanted = {follow.account_id for follow in self.followers.all() if _asks(follow)}
         for account_id in wanted:
             if self.standings.age_s(account_id) >= self.every_s:
@@ -100,15 +101,15 @@ class Balances:
 
 
 async def load_standings(
-    standings: Standings, repository: Repository, accounts: Sequence[Account]
+    standings: Standings, rows: DayRows, baseline: Baseline, accounts: Sequence[Account]
 ) -> None:
     """Read from the ledger how accounts begin: their orders of the day, and what they carry."""
     if not accounts:
         return
-    day = trading_day(await repository.now())
+    day = trading_day(standings.now())
     account_ids = [account.account_id for account in accounts]
-    ordered = await repository.orders_on(day, accounts)
-    carried = await repository.carried_on(day, account_ids)
+    ordered = await rows.ordered(accounts, day)
+    carried = await baseline.all_carried(account_ids, day)
     standings.load(account_ids, ordered, day)
     for account_id, held in carried.items():
         standings.note_elsewhere(account_id, day, held)
@@ -116,7 +117,7 @@ async def load_standings(
 
 def _asks(follow: Follow) -> bool:
     return follow.until_seq is None and (
-        follow.sizing.mode in _SIZES or not _RULES.isdisjoint(follow.limits.rules)
+        follow.sizing.mode in SIZED_BY_MONEY or not _RULES.isdisjoint(follow.limits.rules)
     )
 
 

@@ -53,9 +53,9 @@ INSERT INTO executor.carried_positions (account_id, day, instrument, quantity)
 SELECT account_id, $2, new.* FROM first, unnest($3::text[], $4::bigint[]) AS new
 """
 _CARRIED = """
-SELECT d.carried_at, c.instrument, c.quantity
+SELECT account_id, c.instrument, c.quantity
 FROM executor.account_days d LEFT JOIN executor.carried_positions c USING (account_id, day)
-WHERE account_id = $1 AND day = $2 AND d.carried_at IS NOT NULL
+WHERE account_id = ANY($1::uuid[]) AND day = $2 AND d.carried_at IS NOT NULL
 """
 _BEGUN = """
 SELECT account_id FROM executor.account_days
@@ -140,10 +140,16 @@ class Baseline:
 
     async def carried(self, account_id: str, day: date) -> dict[str, int] | None:
         """Return what the account brought into the day by instrument, None when nobody looked."""
-        rows = await self.pool.fetch(_CARRIED, account_id, day)
-        if not rows:
-            return None
-        return {row["instrument"]: row["quantity"] for row in rows if row["instrument"]}
+        return (await self.all_carried([account_id], day)).get(account_id)
+
+    async def all_carried(self, account_ids: Sequence[str], day: date) -> dict[str, dict[str, int]]:
+        """Return what accounts brought into the day; those nobody looked at are missing."""
+        rows = await self.pool.fetch(_CARRIED, account_ids, day)
+        carried: dict[str, dict[str, int]] = {row["account_id"]: {} for row in rows}
+        for row in rows:
+            if row["instrument"]:
+                carried[row["account_id"]][row["instrument"]] = row["quantity"]
+        return carried
 
     async def begun(self, account_ids: Sequence[str], day: date) -> set[str]:
         """Return those whose baseline of the day is complete."""

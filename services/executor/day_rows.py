@@ -7,14 +7,24 @@ from uuid import UUID
 
 import asyncpg
 
+from libs.trading.accounts import Account
 from libs.trading.calendar import instant_in_india
 from libs.trading.orders import Side, Trade
 from libs.trading.states import OrderState
+from services.executor.standings import Counted
 
 # Order ids grow with time, so a day is a range of the primary key.
 _TRADED = """
 SELECT DISTINCT account_id FROM executor.orders
 WHERE order_id >= $1 AND broker = $2 AND shard = ANY($3::int[]) AND filled_quantity > 0
+"""
+# By the user, whose index has the order ids in it.
+_ORDERED = """
+SELECT o.account_id, o.strategy_id, count(*) AS n
+FROM unnest($1::uuid[], $2::uuid[]) AS a (account_id, user_id)
+JOIN executor.orders o ON o.user_id = a.user_id AND o.account_id = a.account_id
+    AND o.order_id >= $3 AND o.order_id < $4 AND o.state <> 'SKIPPED'
+GROUP BY GROUPING SETS ((o.account_id), (o.account_id, o.strategy_id))
 """
 _FILLS = """
 SELECT instrument,
@@ -74,6 +84,17 @@ class DayRows:
         """List accounts in which an order of ours was filled since the day began."""
         rows = await self.pool.fetch(_TRADED, first_id(day), self.broker, shards)
         return [row["account_id"] for row in rows]
+
+    async def ordered(self, accounts: Sequence[Account], day: date) -> dict[Counted, int]:
+        """Count the orders planned and not skipped, by account and by strategy of it."""
+        rows = await self.pool.fetch(
+            _ORDERED,
+            [account.account_id for account in accounts],
+            [account.user_id for account in accounts],
+            first_id(day),
+            _next_id(day),
+        )
+        return {(row["account_id"], row["strategy_id"]): row["n"] for row in rows}
 
     async def fills(self, account_id: str, day: date) -> dict[str, int]:
         """Return the net quantity our orders of the day filled, by instrument."""

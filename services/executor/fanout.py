@@ -15,22 +15,25 @@ from libs.brokers.manifest import BrokerManifest
 from libs.brokers.protocol import InstrumentBook
 from libs.trading.accounts import Account, Environment, SessionState
 from libs.trading.entries import Entry, Standing, entry_of
-from libs.trading.follows import Follow, SizingMode
+from libs.trading.follows import Follow
 from libs.trading.limits import Rule
 from libs.trading.orders import OrderTerms, Product, Side, Validity
 from libs.trading.reasons import Refusal, SkipReason
 from libs.trading.risk import change_refused, decide
 from libs.trading.shards import shard_of
 from libs.trading.signals import Signal, SignalAction
-from libs.trading.sizing import MOVES_WITH_MASTER, sized, slices_of
+from libs.trading.sizing import (
+    MOVES_WITH_MASTER,
+    SIZED_BY_MONEY,
+    SIZED_IN_RUPEES,
+    sized,
+    slices_of,
+)
 from services.executor.rows import PlannedOrder, Shape
 from services.executor.shapes import NO_QUOTES, Quotes, Shapes
 
-# What these need is the same for all followers, so that equal rules have one answer per signal.
-_SIZED_ALIKE = frozenset({SizingMode.MULTIPLIER, SizingMode.FIXED_QUANTITY, SizingMode.FIXED_VALUE})
+# What these count differs from account to account; all others have one answer per signal.
 _COUNTS = frozenset({Rule.ORDERS_PER_DAY, Rule.LOSS_PER_DAY, Rule.OPEN_POSITIONS})
-# What is reckoned in rupees, so that an order without a price of its own needs a quote.
-_IN_RUPEES = frozenset({SizingMode.FIXED_VALUE, SizingMode.FUNDS_SHARE})
 
 
 class Stood(Protocol):
@@ -275,7 +278,7 @@ class _Decisions:
     def _quantities(self, follow: Follow, environment: Environment) -> tuple[int, ...] | Refusal:
         limits, sizing = follow.limits, follow.sizing
         entry = self._entry(environment)
-        if sizing.mode not in _SIZED_ALIKE or not _COUNTS.isdisjoint(limits.rules):
+        if sizing.mode in SIZED_BY_MONEY or not _COUNTS.isdisjoint(limits.rules):
             return self._decide(entry, follow)
         if entry.side is Side.SELL and not limits.short_allowed:
             return self._decide(entry, follow)
@@ -332,7 +335,7 @@ def _asks_price(follow: Follow, terms: OrderTerms) -> bool:
         return True
     if terms.limit_price is not None or terms.trigger_price is not None:
         return False
-    return follow.sizing.mode in _IN_RUPEES or Rule.ORDER_VALUE in rules
+    return follow.sizing.mode in SIZED_IN_RUPEES or Rule.ORDER_VALUE in rules
 
 
 def _account_unfit(account: Account | None) -> SkipReason | None:

@@ -83,11 +83,6 @@ class SharedQuotes:
             return None
         return asking.result()
 
-    async def warm(self, environment: Environment) -> None:
-        """Open a connection ahead of the first question."""
-        if (door := self.doors.market(environment)) is not None:
-            await door.warm()
-
     async def aclose(self) -> None:
         """Drop the questions under way."""
         asking = list(self._asking.values())

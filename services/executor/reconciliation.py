@@ -19,7 +19,6 @@ from services.executor.gateways import OpenGateways
 from services.executor.history_chain import HistoryChain
 from services.executor.ledger import PostgresLedger
 from services.executor.reads import AccountReads, Errands
-from services.executor.repository import Repository
 from services.executor.rereading import Rereading
 from services.executor.seal import Sealing
 from services.executor.settings import ExecutorSettings
@@ -106,7 +105,8 @@ def build_reconciliation(
         balances=Balances(
             pool=pool,
             followers=flow.followers,
-            repository=Repository(pool, ledger.broker, flow.followers.partitions),
+            rows=common.rows,
+            baseline=common.baseline,
             standings=flow.standings,
             reads=common.reads,
             errands=common.errands,

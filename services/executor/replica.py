@@ -15,11 +15,13 @@ from libs.trading.shards import shard_of
 from libs.trading.tags import mint_client_order_id
 from services.executor.alarms import AlarmName, Alarms
 from services.executor.balances import load_standings
+from services.executor.baseline import Baseline
 from services.executor.births import Births
 from services.executor.breaches import Breaches
 from services.executor.breaker import Breaker
 from services.executor.claiming import Claims
 from services.executor.clock import DatabaseClock
+from services.executor.day_rows import DayRows
 from services.executor.departure import Departure
 from services.executor.fanout import Fanout
 from services.executor.flow import ExecutorFlow
@@ -248,13 +250,16 @@ class _Memory:
         planned = await self.repository.planned(shards)
         account_ids = [account.account_id for account in accounts]
         await self.departure.breaches.load(account_ids)
-        await load_standings(self.standings, self.repository, accounts)
+        pool, broker = self.repository.pool, self.repository.broker
+        await load_standings(self.standings, DayRows(pool, broker), Baseline(pool), accounts)
         fresh = await self.departure.sessions.load(account_ids)
         self.followers.take(shards, follows, accounts, planned)
         self.departure.pace.begin(account_ids, time.monotonic())
         for environment in {session.environment for session in fresh}:
             gateway = self.gateways.of(environment)
             await gateway.warm([s for s in fresh if s.environment is environment])
+            if (market := self.gateways.market(environment)) is not None:
+                await market.warm()
 
     def forget(self, shards: Iterable[int]) -> None:
         lost = self.followers.drop(shards)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import datetime
 
 import asyncpg
 
@@ -10,15 +10,12 @@ from libs.brokers.registry import BROKERS
 from libs.contracts import codec, topics
 from libs.contracts.views import account_of, follow_of
 from libs.trading.accounts import Account
-from libs.trading.calendar import instant_in_india
 from libs.trading.events import OrderChanged
 from libs.trading.follows import Follow
 from libs.trading.orders import Product, Side
 from libs.trading.signals import Signal
 from libs.trading.states import OrderState
-from services.executor.day_rows import first_id
 from services.executor.rows import terms_of
-from services.executor.standings import Counted
 
 _ORDER_COLUMNS = """order_id, version, change_id::text::bigint AS change_id, changed_at, state,
     signal_id, strategy_id, follow_id, master_id, user_id, account_id, broker, client_order_id,
@@ -101,39 +98,6 @@ class Repository:
             shards,
         )
         return {(row["shard"], row["master_id"]): row["seq"] for row in rows}
-
-    async def orders_on(self, day: date, accounts: Sequence[Account]) -> dict[Counted, int]:
-        """Count the orders planned and not skipped on an Indian date, as `Standings` counts."""
-        begins = instant_in_india(day, time.min)
-        rows = await self.pool.fetch(
-            """SELECT o.account_id, o.strategy_id, count(*) AS n
-            FROM unnest($1::uuid[], $2::uuid[]) AS a (account_id, user_id)
-            JOIN executor.orders o ON o.user_id = a.user_id AND o.account_id = a.account_id
-                AND o.order_id >= $3 AND o.state <> 'SKIPPED'
-                AND o.planned_at >= $4 AND o.planned_at < $5
-            GROUP BY GROUPING SETS ((o.account_id), (o.account_id, o.strategy_id))""",
-            [account.account_id for account in accounts],
-            [account.user_id for account in accounts],
-            first_id(day),
-            begins,
-            begins + timedelta(days=1),
-        )
-        return {(row["account_id"], row["strategy_id"]): row["n"] for row in rows}
-
-    async def carried_on(self, day: date, account_ids: Sequence[str]) -> dict[str, dict[str, int]]:
-        """Read what accounts carried into an Indian date, by instrument; of those looked at."""
-        rows = await self.pool.fetch(
-            """SELECT d.account_id, c.instrument, c.quantity FROM executor.account_days d
-            LEFT JOIN executor.carried_positions c USING (account_id, day)
-            WHERE d.account_id = ANY($1::uuid[]) AND d.day = $2 AND d.carried_at IS NOT NULL""",
-            account_ids,
-            day,
-        )
-        carried: dict[str, dict[str, int]] = {row["account_id"]: {} for row in rows}
-        for row in rows:
-            if row["instrument"] is not None:
-                carried[row["account_id"]][row["instrument"]] = row["quantity"]
-        return carried
 
     async def emitted(self, master_id: str, *, after: int, before: int) -> list[Signal]:
         """Read a master's signals with after < seq < before, in order."""

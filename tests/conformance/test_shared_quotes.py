@@ -45,7 +45,6 @@ async def quotes(broker: PaperBroker, sessions: SessionsInHand) -> AsyncIterator
         # What is tried here is who asks, not how fast a busy machine answers.
         wait_s=5,
     )
-    await quotes.warm(Environment.PAPER)
     yield quotes
     await quotes.aclose()
     await doors.aclose()

@@ -94,6 +94,7 @@ async def a_world(
             None,
             opened={Environment.PAPER: broker},
             readers={Environment.PAPER: broker},
+            markets={Environment.PAPER: None},
         )
         replica = build_replica(
             settings(database.dsn("executor"), **changes),

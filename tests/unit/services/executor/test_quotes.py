@@ -55,7 +55,6 @@ class MarketThatCounts:
     gate: asyncio.Event | None = None
     asked: list[tuple[str, Sequence[str]]] = field(default_factory=list)
     reached: asyncio.Event = field(default_factory=asyncio.Event)
-    warmed: int = 0
 
     async def quotes(self, session: BrokerSession, instruments: Sequence[str]) -> dict[str, Quote]:
         self.asked.append((session.account_id, instruments))
@@ -67,7 +66,7 @@ class MarketThatCounts:
         return {name: self.prices[name] for name in instruments if name in self.prices}
 
     async def warm(self) -> None:
-        self.warmed += 1
+        return None
 
     async def aclose(self) -> None:
         return None
@@ -271,13 +270,3 @@ async def test_closing_drops_what_is_under_way() -> None:
     await quotes.aclose()
 
     assert await waiting is None
-
-
-async def test_warming_goes_to_the_door_that_is_there() -> None:
-    market = MarketThatCounts()
-    quotes = quotes_of(market)
-
-    await quotes.warm(PAPER)
-    await quotes.warm(LIVE)
-
-    assert market.warmed == 1

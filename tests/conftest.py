@@ -1,8 +1,13 @@
 """The last line of every test run that used servers: which ones."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import servers
+
+# A pause of the machine or of the collector is no failure of the code: a timing is never a test.
+settings.register_profile("lockstep", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("lockstep")
 
 _WORDS = {
     "environment": "the addresses in the environment",

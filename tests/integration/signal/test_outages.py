@@ -94,7 +94,7 @@ async def test_a_postgres_that_hangs_is_answered_within_seconds(
             await line.mend()
 
     assert {answer.status_code for answer in away} == {503}
-    assert took_s < 12
+    assert took_s < 30
 
 
 async def _wait_for_alarm(database: Database) -> None:

@@ -66,7 +66,7 @@ async def test_a_signal_leaves_at_once_and_not_with_the_next_poll(
         await empty_outbox(database)
 
     # The relay looks once a second, and each round here begins just after it looked.
-    assert took_s < rounds * 0.5
+    assert took_s < rounds * 0.9
 
 
 async def test_the_reply_does_not_wait_for_the_bus(

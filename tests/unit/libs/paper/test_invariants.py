@@ -87,7 +87,7 @@ def check(exchange: PaperExchange) -> None:
         assert position.net == position.carried + position.buy_quantity - position.sell_quantity
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(STEPS, max_size=30))
 def test_sums_stay_true_and_the_same_day_comes_out_twice(steps: list[Step]) -> None:
     assert a_day(steps) == a_day(steps)

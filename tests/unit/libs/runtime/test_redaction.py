@@ -1,6 +1,5 @@
 import base64
 import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
@@ -140,10 +139,6 @@ def test_depth_and_length_are_bounded() -> None:
         "/webhooks/",
     ],
 )
+@pytest.mark.timeout(20)  # Work that grows with the square of the text takes minutes.
 def test_no_text_makes_masking_slow(piece: str) -> None:
-    text = piece * (50_000 // len(piece))
-
-    started = time.thread_time()
-    redact_text(text)
-
-    assert time.thread_time() - started < 0.1
+    redact_text(piece * (500_000 // len(piece)))

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -66,10 +65,8 @@ def test_what_is_no_alert_is_refused_in_plain_words(body: bytes, words: str) -> 
 @given(st.binary(max_size=300))
 def test_no_bytes_break_the_reader(body: bytes) -> None:
     for kind in AlertFormat:
-        started = time.thread_time()
         with contextlib.suppress(AlertRefused):
             entries_of(kind, body, secret=SECRET)
-        assert time.thread_time() - started < 0.05
 
 
 def test_the_secret_is_masked_wherever_a_body_repeats_it() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.brokers.errors import OutcomeUnknown
@@ -265,7 +265,6 @@ def test_order_without_an_id_is_refused() -> None:
         read(id="")
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(
         st.sampled_from([*payload("order_book")["orderBook"][0]]),

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.brokers.errors import (
@@ -180,8 +180,6 @@ def test_an_error_page_of_their_server_is_an_ordinary_failure() -> None:
     assert not isinstance(told.value, AnswerUnreadable)
 
 
-ON_ANY_MACHINE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
 _json = st.recursive(
     st.none()
     | st.booleans()
@@ -193,7 +191,6 @@ _json = st.recursive(
 )
 
 
-@ON_ANY_MACHINE
 @given(
     status=st.integers(100, 599),
     payload=st.fixed_dictionaries(
@@ -213,7 +210,6 @@ def test_no_answer_is_taken_for_a_proof_by_accident(status: int, payload: dict[s
         assert status < 500
 
 
-@ON_ANY_MACHINE
 @given(body=st.binary(max_size=200), status=st.integers(100, 599))
 def test_no_body_breaks_the_reader(body: bytes, status: int) -> None:
     with pytest.raises(BrokerError):

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from libs.trading.orders import OrderTerms, Product, Side, Validity
+from libs.trading.orders import OrderExtra, OrderTerms, Product, Side, Validity
 
 
 class SignalAction(StrEnum):
@@ -33,11 +33,14 @@ class Signal:
     """One thing a master did, accepted and durable.
 
     `seq` is gapless per master and starts at 1. `terms` stands for PLACE and MODIFY (absolute new
-    values). PLACE and EXIT name instrument, side and product; MODIFY and CANCEL name the PLACE
-    they change in `parent_signal_id` and repeat its instrument. An EXIT's `side` is the side that
-    closes; its `terms` say how (its quantity is the master's own, each follower closes what they
-    hold of this strategy). `master_price` is what the master traded at and `master_equity` what the
-    strategy is traded with, in rupees, where the master says so.
+    values). PLACE and EXIT name instrument, side and product; MODIFY and CANCEL name the PLACE or
+    EXIT they change in `parent_signal_id` and repeat its instrument. An EXIT's `side` is the side
+    that closes; its `terms` say how. Its quantity is the master's own: of `held_quantity`, what was
+    left to close before, and followers close the same share of what they have left; without it
+    they close all. A PLACE with `filled_after` copies fills of an order of `terms.quantity`: the
+    part from `filled_before` on. `extras` is what the master's order had and a copy may not have.
+    `master_price` is what the master traded at and `master_equity` what the strategy is traded
+    with, in rupees, where the master says so.
     """
 
     signal_id: str
@@ -55,3 +58,7 @@ class Signal:
     terms: OrderTerms | None = None
     master_price: Decimal | None = None
     master_equity: Decimal | None = None
+    held_quantity: int | None = None
+    filled_before: int = 0
+    filled_after: int | None = None
+    extras: frozenset[OrderExtra] = frozenset()

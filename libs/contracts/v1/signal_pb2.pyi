@@ -2,6 +2,7 @@ import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from libs.contracts.v1 import common_pb2 as _common_pb2
+from libs.contracts.v1 import order_pb2 as _order_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -64,7 +65,7 @@ SEGMENT_CURRENCY: Segment
 SEGMENT_COMMODITY: Segment
 
 class SignalEmitted(_message.Message):
-    __slots__ = ("signal_id", "master_id", "strategy_id", "seq", "action", "instrument", "expires_at", "accepted_at", "broker_event_at", "published_at", "parent_signal_id", "side", "product", "validity", "terms", "master_price", "master_equity")
+    __slots__ = ("signal_id", "master_id", "strategy_id", "seq", "action", "instrument", "expires_at", "accepted_at", "broker_event_at", "published_at", "parent_signal_id", "side", "product", "validity", "terms", "master_price", "master_equity", "held_quantity", "filled_before", "filled_after", "extras")
     SIGNAL_ID_FIELD_NUMBER: _ClassVar[int]
     MASTER_ID_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
@@ -82,6 +83,10 @@ class SignalEmitted(_message.Message):
     TERMS_FIELD_NUMBER: _ClassVar[int]
     MASTER_PRICE_FIELD_NUMBER: _ClassVar[int]
     MASTER_EQUITY_FIELD_NUMBER: _ClassVar[int]
+    HELD_QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    FILLED_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    FILLED_AFTER_FIELD_NUMBER: _ClassVar[int]
+    EXTRAS_FIELD_NUMBER: _ClassVar[int]
     signal_id: str
     master_id: str
     strategy_id: str
@@ -99,7 +104,11 @@ class SignalEmitted(_message.Message):
     terms: _common_pb2.OrderTerms
     master_price: str
     master_equity: str
-    def __init__(self, signal_id: _Optional[str] = ..., master_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., seq: _Optional[int] = ..., action: _Optional[_Union[SignalAction, str]] = ..., instrument: _Optional[str] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., accepted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., broker_event_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., published_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., parent_signal_id: _Optional[str] = ..., side: _Optional[_Union[_common_pb2.Side, str]] = ..., product: _Optional[_Union[_common_pb2.Product, str]] = ..., validity: _Optional[_Union[_common_pb2.Validity, str]] = ..., terms: _Optional[_Union[_common_pb2.OrderTerms, _Mapping]] = ..., master_price: _Optional[str] = ..., master_equity: _Optional[str] = ...) -> None: ...
+    held_quantity: int
+    filled_before: int
+    filled_after: int
+    extras: _containers.RepeatedScalarFieldContainer[_order_pb2.OrderExtra]
+    def __init__(self, signal_id: _Optional[str] = ..., master_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., seq: _Optional[int] = ..., action: _Optional[_Union[SignalAction, str]] = ..., instrument: _Optional[str] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., accepted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., broker_event_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., published_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., parent_signal_id: _Optional[str] = ..., side: _Optional[_Union[_common_pb2.Side, str]] = ..., product: _Optional[_Union[_common_pb2.Product, str]] = ..., validity: _Optional[_Union[_common_pb2.Validity, str]] = ..., terms: _Optional[_Union[_common_pb2.OrderTerms, _Mapping]] = ..., master_price: _Optional[str] = ..., master_equity: _Optional[str] = ..., held_quantity: _Optional[int] = ..., filled_before: _Optional[int] = ..., filled_after: _Optional[int] = ..., extras: _Optional[_Iterable[_Union[_order_pb2.OrderExtra, str]]] = ...) -> None: ...
 
 class Limits(_message.Message):
     __slots__ = ("order_value_max", "order_quantity_max", "open_positions_max", "orders_per_day_max", "loss_per_day_max", "instruments_allowed", "instruments_denied", "segments_allowed", "segments_denied", "products_allowed", "trading_from_ist", "trading_until_ist", "price_distance_bps_max", "short_allowed", "after_market_allowed")

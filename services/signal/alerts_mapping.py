@@ -8,12 +8,13 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from libs.contracts.fields import Body, InstrumentText
 from libs.runtime.problems import problem_of
 from libs.trading.orders import OrderType, Product, Side, Validity
 from libs.trading.signals import SignalAction
 from services.signal.alerts import AlertRefused, Entry, quoted
 from services.signal.alerts_symbols import canonical
-from services.signal.bodies import Body, InstrumentText, SignalBody
+from services.signal.bodies import SignalBody
 from services.signal.lifetime import lifetime_problem
 from services.signal.proposal import Proposal
 

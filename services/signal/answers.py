@@ -6,10 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from libs.contracts.limits_json import limits_json
-from libs.trading.follows import Sizing, SizingMode, WhenSmall
-from libs.trading.instruments import Segment
-from libs.trading.limits import Limits
+from libs.contracts.rules_json import LimitsAnswer, SizingAnswer, limits_answer, sizing_answer
 from libs.trading.orders import OrderTerms, OrderType, Product, Side, Validity
 from libs.trading.signals import Signal, SignalAction
 from services.signal.records import StoredFollow, Strategy
@@ -66,32 +63,6 @@ class StrategyAnswer(BaseModel):
 class StrategiesAnswer(BaseModel):
     strategies: list[StrategyAnswer]
     cursor: str | None
-
-
-class SizingAnswer(BaseModel):
-    mode: SizingMode
-    value: Decimal
-    when_small: WhenSmall
-
-
-class LimitsAnswer(BaseModel):
-    """Null and empty are no limit. Money is in rupees, times are Indian."""
-
-    order_value_max: Decimal | None = None
-    order_quantity_max: int | None = None
-    open_positions_max: int | None = None
-    orders_per_day_max: int | None = None
-    loss_per_day_max: Decimal | None = None
-    instruments_allowed: list[str] = []
-    instruments_denied: list[str] = []
-    segments_allowed: list[Segment] = []
-    segments_denied: list[Segment] = []
-    products_allowed: list[Product] = []
-    trading_from_ist: str | None = None
-    trading_until_ist: str | None = None
-    price_distance_bps_max: int | None = None
-    short_allowed: bool = False
-    after_market_allowed: bool = False
 
 
 class FollowAnswer(BaseModel):
@@ -169,8 +140,8 @@ def follow_answer(stored: StoredFollow) -> FollowAnswer:
         master_id=follow.master_id,
         account_id=follow.account_id,
         broker=follow.broker,
-        sizing=_sizing_answer(follow.sizing),
-        limits=_limits_answer(follow.limits),
+        sizing=sizing_answer(follow.sizing),
+        limits=limits_answer(follow.limits),
         state=_state(stored),
         paused=follow.paused,
         from_seq=follow.from_seq,
@@ -194,11 +165,3 @@ def _terms_answer(terms: OrderTerms) -> TermsAnswer:
         limit_price=terms.limit_price,
         trigger_price=terms.trigger_price,
     )
-
-
-def _sizing_answer(sizing: Sizing) -> SizingAnswer:
-    return SizingAnswer(mode=sizing.mode, value=sizing.value, when_small=sizing.when_small)
-
-
-def _limits_answer(limits: Limits) -> LimitsAnswer:
-    return LimitsAnswer.model_validate(limits_json(limits))

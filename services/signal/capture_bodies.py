@@ -7,10 +7,10 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from libs.contracts.fields import Body
 from libs.runtime.problems import Problem
 from libs.trading.orders import OrderStatus, OrderType, Product, Side
 from libs.trading.signals import SignalAction
-from services.signal.bodies import Body
 from services.signal.capture_decision import Capture, CapturedOrder
 
 _REST = "follows somebody, and its broker does not mark our orders: they would be copied again"

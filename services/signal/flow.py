@@ -10,6 +10,7 @@ import structlog
 from structlog.contextvars import bind_contextvars
 from uuid_utils import uuid7
 
+from libs.contracts.rules_json import check_sizing
 from libs.runtime.crashpoints import Crashpoint, crashpoint
 from libs.runtime.outbox import Fresh, OutboxMessage
 from libs.trading.accounts import Account
@@ -28,7 +29,6 @@ from services.signal.records import (
     signal_message,
 )
 from services.signal.replay import SignalRequest, repeated
-from services.signal.sizing import check_sizing
 
 log = structlog.get_logger()
 

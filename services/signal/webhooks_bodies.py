@@ -6,9 +6,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
+from libs.contracts.fields import Body
 from services.signal.alerts import AlertFormat
 from services.signal.alerts_mapping import MappingBody
-from services.signal.bodies import Body, Name
+from services.signal.bodies import Name
 from services.signal.webhooks import Delivery, Outcome, Webhook
 from services.signal.webhooks_repository import StoredDelivery
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from libs.contracts.limits_json import limits_of
+from libs.contracts.rules_json import check_sizing
 from libs.trading.calendar import instant_in_india
 from libs.trading.entries import QUOTE_AGE_S_MAX, Entry, Standing, entry_of
 from libs.trading.follows import Sizing, SizingMode, WhenSmall
@@ -23,7 +24,6 @@ from libs.trading.reasons import SKIP_SENTENCES, Refusal, SkipReason, sentence
 from libs.trading.risk import decide
 from libs.trading.sizing import SLICES_MAX
 from services.signal.bodies import FollowBody
-from services.signal.sizing import check_sizing
 from tests.factories import NOON, a_signal, some_terms
 
 PAGE = Path(__file__).parents[4] / "docs" / "copy-rules.md"

@@ -8,11 +8,11 @@ import pytest
 from pydantic import ValidationError
 
 from libs.contracts.limits_json import limits_json
+from libs.contracts.rules_json import LimitsAnswer, LimitsBody
 from libs.runtime.problems import problem_of
 from libs.trading.follows import WhenSmall
 from libs.trading.limits import NO_LIMITS, Limits
-from services.signal.answers import LimitsAnswer
-from services.signal.bodies import FollowBody, LimitsBody
+from services.signal.bodies import FollowBody
 from tests.factories import every_limit
 
 BODY: dict[str, Any] = {

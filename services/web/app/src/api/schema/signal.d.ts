@@ -810,7 +810,7 @@ export interface components {
         };
         /**
          * LimitsBody
-         * @description What may be copied at most. What is left out is not limited; exits and cancels never are.
+         * @description What a follow may copy at most. What is left out is not limited; exits and cancels never are.
          *
          *     Money is in rupees, times are Indian. Shorts and after-market orders must be allowed here.
          */
@@ -1117,7 +1117,7 @@ export interface components {
         };
         /**
          * SizingBody
-         * @description Which values suit a mode is judged in `sizing.check_sizing`.
+         * @description Which values suit a mode is judged in `check_sizing`.
          */
         SizingBody: {
             mode: components["schemas"]["SizingMode"];

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.contracts.rules_json import check_sizing
 from libs.runtime.problems import Problem
 from libs.trading.follows import Sizing, SizingMode
-from services.signal.sizing import check_sizing
 
 
 def multiplier(value: str | Decimal) -> Sizing:

@@ -35,6 +35,7 @@ def order_json(order: OrderChanged) -> dict[str, Any]:
         "average_price": money_json(order.average_price),
         "broker_order_id": order.broker_order_id,
         "environment": order.environment,
+        "retry_of": order.retry_of,
         "reason": order.reason,
         "message": order.message,
         "planned_at": instant_json(order.planned_at),

@@ -33,7 +33,8 @@ class OrderChanged:
     """A follower order after one transition, whole. Newer `version` wins; order of arrival is free.
 
     `change_id` is the cursor of `GET /orders?after=`. `reason` is a code of the closed lists,
-    `message` our sentence or the broker's own words.
+    `message` our sentence or the broker's own words. `retry_of` names the failed exit that this
+    order tries again.
     """
 
     order_id: str
@@ -63,6 +64,7 @@ class OrderChanged:
     action: str = "PLACE"
     reason: str | None = None
     message: str = ""
+    retry_of: str | None = None
 
 
 class NoticeKind(StrEnum):

@@ -28,6 +28,7 @@ export function anOrder(changes: Partial<Order> = {}): Order {
     average_price: null,
     broker_order_id: null,
     environment: "PAPER",
+    retry_of: null,
     reason: null,
     message: "",
     planned_at: "2026-11-24T08:47:41.203000Z",

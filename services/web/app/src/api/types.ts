@@ -29,6 +29,8 @@ export interface Order {
   average_price: string | null;
   broker_order_id: string | null;
   environment: Environment;
+  /** The failed exit that this order tries again. */
+  retry_of: string | null;
   reason: string | null;
   message: string;
   planned_at: string;

@@ -1,7 +1,7 @@
 """From a master's wish to a signal on the bus, from a follower's to a follow with exact borders."""
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -31,6 +31,8 @@ from services.signal.records import (
 from services.signal.replay import SignalRequest, repeated
 
 log = structlog.get_logger()
+
+Queue = Callable[[Sequence[Fresh]], None]
 
 
 class Counter(Protocol):
@@ -84,7 +86,9 @@ class Backlog(Protocol):
 
 
 class Publication(Protocol):
-    def start(self, fresh: Sequence[Fresh]) -> None: ...
+    def line(self, key: str) -> AbstractContextManager[Queue]:
+        """Queue rows under the lock; they leave when the context is left, after the commit."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +110,7 @@ class SignalFlow:
             # The same request came twice at once, and the other one was first.
             return repeated((await self._standing(request)).earlier, request)
         signal, fresh = written
-        self._publish(fresh)
+        self.backlog.grew(len(fresh))
         _note(signal)
         return signal
 
@@ -127,7 +131,7 @@ class SignalFlow:
         if strategy.master_id == user_id:
             raise refusals.own_strategy()
         account = check_account(await self.ledger.account_of(user_id, account_id))
-        async with self.ledger.locked(strategy.master_id) as counter:
+        async with self._locked(strategy.master_id) as (counter, queue):
             if counter is None:
                 raise refusals.strategy_unknown()
             running = await counter.running_follow_id(strategy_id, account_id)
@@ -145,7 +149,8 @@ class SignalFlow:
             stored, fresh = await counter.write_new_follow(
                 follow, follow_message(follow, self.partitions)
             )
-        self._publish(fresh)
+            queue(fresh)
+        self.backlog.grew(len(fresh))
         log.info("follow_begun", follow_id=follow.follow_id, from_seq=follow.from_seq)
         return stored
 
@@ -177,7 +182,7 @@ class SignalFlow:
         own = await self.ledger.follow_of(user_id, follow_id)
         if own is None:
             raise refusals.follow_unknown()
-        async with self.ledger.locked(own.follow.master_id) as counter:
+        async with self._locked(own.follow.master_id) as (counter, queue):
             if counter is None:
                 raise refusals.follow_unknown()
             # Read again: only what is seen under the lock may be built upon.
@@ -188,7 +193,8 @@ class SignalFlow:
             stored, fresh = await counter.write_follow(
                 follow, follow_message(follow, self.partitions)
             )
-        self._publish(fresh)
+            queue(fresh)
+        self.backlog.grew(len(fresh))
         log.info(
             "follow_changed",
             follow_id=follow_id,
@@ -217,7 +223,7 @@ class SignalFlow:
         self, request: SignalRequest, standing: Standing
     ) -> tuple[Signal, list[Fresh]] | None:
         """Count, stamp and keep the signal; None when its key was used in the meantime."""
-        async with self.ledger.locked(request.master_id) as counter:
+        async with self._locked(request.master_id) as (counter, queue):
             if counter is None:
                 raise refusals.strategy_not_yours()
             signal = signal_of(
@@ -235,13 +241,17 @@ class SignalFlow:
                 request_hash=request.request_hash,
                 message=signal_message(signal, self.partitions),
             )
+            queue(fresh)
             crashpoint(Crashpoint.BEFORE_SIGNAL_COMMIT)
         crashpoint(Crashpoint.AFTER_SIGNAL_COMMIT)
         return (signal, fresh) if fresh else None
 
-    def _publish(self, fresh: Sequence[Fresh]) -> None:
-        self.backlog.grew(len(fresh))
-        self.publication.start(fresh)
+    @asynccontextmanager
+    async def _locked(self, master_id: str) -> AsyncIterator[tuple[Counter | None, Queue]]:
+        """Lock a master's line; what is queued under the lock leaves when it is committed."""
+        with self.publication.line(master_id) as queue:
+            async with self.ledger.locked(master_id) as counter:
+                yield counter, queue
 
 
 def _note(signal: Signal) -> None:

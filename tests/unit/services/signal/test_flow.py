@@ -1,7 +1,7 @@
 """The order of events when a signal is accepted or a follow changes."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from decimal import Decimal
 
@@ -130,9 +130,12 @@ class PublicationAfterCommit:
         self.started: list[int] = []
         self._ledger = ledger
 
-    def start(self, fresh: Sequence[Fresh]) -> None:
+    @contextmanager
+    def line(self, key: str) -> Iterator[Callable[[Sequence[Fresh]], None]]:
+        queued: list[int] = []
+        yield lambda fresh: queued.extend(row for row, _ in fresh)
         assert not self._ledger.is_open
-        self.started += [row for row, _ in fresh]
+        self.started += queued
 
 
 class BacklogThatRefuses:

@@ -7,8 +7,8 @@ CREATE UNIQUE INDEX orders_retry_of ON executor.orders (retry_of, leg) WHERE ret
 
 -- Exits that did not close all they should, or of which nobody knows whether they did.
 CREATE INDEX orders_exits_failed ON executor.orders (broker, shard, changed_at)
-    WHERE action = 'EXIT' AND filled_quantity < quantity AND state IN ('UNKNOWN',
-        'NEEDS_ATTENTION', 'SKIPPED', 'REJECTED', 'CANCELLED', 'LAPSED', 'NOT_PLACED');
+    WHERE action = 'EXIT' AND state IN ('UNKNOWN', 'NEEDS_ATTENTION', 'SKIPPED', 'REJECTED',
+        'CANCELLED', 'LAPSED', 'NOT_PLACED');
 
 -- What people asked to have tried again. Whoever serves the account's shard works out how much is
 -- left to close and at which price; nobody does so after `expires_at`.

@@ -1,13 +1,13 @@
 """What a decision about a follower's entry is made from: the order wanted, and how things stand."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, time
 from decimal import Decimal
 
 from libs.trading.calendar import time_in_india
 from libs.trading.instruments import Instrument, Segment, names_above, parse_instrument
-from libs.trading.orders import OrderTerms, OrderType, Product, Side
+from libs.trading.orders import OrderExtra, OrderTerms, OrderType, Product, Side
 from libs.trading.quotes import Quote
 from libs.trading.signals import Signal
 
@@ -22,7 +22,8 @@ class Entry:
     `price` is what one share or contract is reckoned with, None when nobody knows it. `names` are
     the instrument's own and those it is written below. `last_price` is that of a fresh quote.
     `master_price` is what the master traded at and `master_equity` what the master's account is
-    worth, where that is known.
+    worth, where that is known. With `filled_after` it is the copy of a fill: of the part of
+    `quantity` from `filled_before` on.
     """
 
     instrument: Instrument
@@ -38,6 +39,8 @@ class Entry:
     master_price: Decimal | None = None
     master_equity: Decimal | None = None
     after_market: bool = False
+    filled_before: int = 0
+    filled_after: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,24 +66,6 @@ class Standing:
             return None
         return self.positions.get((entry.instrument.name, entry.product), 0)
 
-    def after(self, entry: Entry, slices: tuple[int, ...]) -> "Standing":
-        """Count in an entry that was planned, so that the next decision knows of it.
-
-        One that closes a position frees no place: that is known when it is filled.
-        """
-        held = self.held(entry)
-        opens = not held and self.open_positions is not None
-        positions = self.positions
-        if positions is not None and held is not None:
-            net = held + entry.side.sign * sum(slices)
-            positions = {**positions, (entry.instrument.name, entry.product): net}
-        return replace(
-            self,
-            positions=positions,
-            open_positions=(self.open_positions or 0) + 1 if opens else self.open_positions,
-            orders_today=None if self.orders_today is None else self.orders_today + len(slices),
-        )
-
 
 NOTHING_KNOWN = Standing()
 
@@ -91,9 +76,6 @@ def entry_of(
     *,
     at: datetime,
     quote: Quote | None = None,
-    master_price: Decimal | None = None,
-    master_equity: Decimal | None = None,
-    after_market: bool = False,
 ) -> Entry:
     """Make the entry of a PLACE. Raise `ValueError` for a signal without terms, side or product."""
     if signal.terms is None or signal.side is None or signal.product is None:
@@ -108,11 +90,13 @@ def entry_of(
         order_type=signal.terms.order_type,
         quantity=signal.terms.quantity,
         time_ist=time_in_india(at),
-        price=_reckoned(signal.terms, last_price, master_price),
+        price=_reckoned(signal.terms, last_price, signal.master_price),
         last_price=last_price,
-        master_price=master_price,
-        master_equity=master_equity,
-        after_market=after_market,
+        master_price=signal.master_price,
+        master_equity=signal.master_equity,
+        after_market=OrderExtra.AFTER_MARKET in signal.extras,
+        filled_before=signal.filled_before,
+        filled_after=signal.filled_after,
     )
 
 

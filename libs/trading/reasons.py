@@ -18,6 +18,9 @@ class SkipReason(StrEnum):
     PAUSED = "PAUSED"
     KILL = "KILL"
     NO_CONSENT = "NO_CONSENT"
+    NO_REGIME = "NO_REGIME"
+    NO_EGRESS = "NO_EGRESS"
+    NO_ALGO_ID = "NO_ALGO_ID"
     DISCONNECTED = "DISCONNECTED"
     SESSION = "SESSION"
     TOO_SMALL = "TOO_SMALL"
@@ -39,6 +42,9 @@ class SkipReason(StrEnum):
     MASTER_EQUITY_UNKNOWN = "MASTER_EQUITY_UNKNOWN"
     TOO_MANY_SLICES = "TOO_MANY_SLICES"
     AFTER_MARKET = "AFTER_MARKET"
+    AFTER_MARKET_UNSUPPORTED = "AFTER_MARKET_UNSUPPORTED"
+    DISCLOSED_QUANTITY = "DISCLOSED_QUANTITY"
+    ATTACHED_EXITS = "ATTACHED_EXITS"
     SHORT = "SHORT"
     PRODUCT_LEFT_OUT = "PRODUCT_LEFT_OUT"
     SEGMENT_LEFT_OUT = "SEGMENT_LEFT_OUT"
@@ -67,6 +73,9 @@ SKIP_SENTENCES: dict[SkipReason, str] = {
     SkipReason.PAUSED: "Your follow was paused or had ended.",
     SkipReason.KILL: "Trading was stopped by a kill switch.",
     SkipReason.NO_CONSENT: "There is no valid consent for live orders at this account.",
+    SkipReason.NO_REGIME: "There is no valid evidence that software may trade this account live.",
+    SkipReason.NO_EGRESS: "This account has no address registered for its live orders.",
+    SkipReason.NO_ALGO_ID: "This account has no valid algo id for these live orders.",
     SkipReason.DISCONNECTED: "The broker account is disconnected.",
     SkipReason.SESSION: "Please re-connect your broker. Its session had ended.",
     SkipReason.TOO_SMALL: "Your share of this order is less than one lot.",
@@ -88,6 +97,9 @@ SKIP_SENTENCES: dict[SkipReason, str] = {
     SkipReason.MASTER_EQUITY_UNKNOWN: "The master's equity was not known, so no size was found.",
     SkipReason.TOO_MANY_SLICES: "The exchange would take this quantity only in too many orders.",
     SkipReason.AFTER_MARKET: "It is an after-market order, which your follow does not allow.",
+    SkipReason.AFTER_MARKET_UNSUPPORTED: "After-market orders are not sent to your broker.",
+    SkipReason.DISCLOSED_QUANTITY: "The master showed only a part of the quantity; copies cannot.",
+    SkipReason.ATTACHED_EXITS: "The master's order has a stop or target attached; copies cannot.",
     SkipReason.SHORT: "It would open a short position, which your follow does not allow.",
     SkipReason.PRODUCT_LEFT_OUT: "Your rules leave out orders in this product.",
     SkipReason.SEGMENT_LEFT_OUT: "Your rules leave out this segment.",
@@ -115,6 +127,7 @@ _FIGURED: dict[SkipReason, str] = {
     " {limit:number}.",
     SkipReason.TOO_MANY_SLICES: "{quantity:{unit}} would need more than {limit:order}"
     " of at most {freeze:{unit}} each.",
+    SkipReason.AFTER_MARKET_UNSUPPORTED: "After-market orders are not sent to {broker}.",
     SkipReason.SHORT: "Selling {quantity:{unit}} with {held:number} held would open a short"
     " position, which your follow does not allow.",
     SkipReason.PRODUCT_LEFT_OUT: "{whose:Whose} rules leave out {product:word} orders.",

@@ -5,7 +5,7 @@ order of `Rule`, those of the follow before those of the account; the first that
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import time
 from decimal import ROUND_UP, Context, Decimal
 from enum import StrEnum
@@ -15,7 +15,7 @@ from libs.trading.follows import Sizing
 from libs.trading.limits import NO_LIMITS, Limits, Rule
 from libs.trading.orders import OrderType, Side
 from libs.trading.reasons import Refusal, SkipReason
-from libs.trading.sizing import sized, sliced, unit_of
+from libs.trading.sizing import part_of, sized, sliced, unit_of
 
 _DAY_BEGINS, _DAY_ENDS = time.min, time.max
 _BPS = 10_000
@@ -48,12 +48,16 @@ def decide(
     quantity = sized(entry, sizing, account)
     if isinstance(quantity, Refusal):
         return quantity
-    slices = sliced(entry, quantity)
+    part = part_of(entry, quantity)
+    if isinstance(part, Refusal):
+        return part
+    slices = sliced(entry, part)
     if isinstance(slices, Refusal):
         return slices
+    # The whole order is held against limits: how the market filled the master must not matter.
     order = _Order(entry, quantity, len(slices))
     return (
-        _not_opted_in(order, limits, account)
+        _not_opted_in(replace(order, quantity=part), limits, account)
         or _broken(order, limits, follow, Whose.FOLLOW)
         or _broken(order, account_limits, account, Whose.ACCOUNT)
         or slices
@@ -92,7 +96,7 @@ class _Order:
     orders: int
 
     def counted(self) -> dict[str, str]:
-        return {"quantity": str(self.quantity), "unit": unit_of(self.entry)}
+        return {"quantity": str(self.quantity), "unit": unit_of(self.entry.instrument)}
 
 
 _Check = Callable[[_Order, Limits, Standing], Refusal | None]

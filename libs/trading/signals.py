@@ -62,3 +62,10 @@ class Signal:
     filled_before: int = 0
     filled_after: int | None = None
     extras: frozenset[OrderExtra] = frozenset()
+
+    @property
+    def is_partial_exit(self) -> bool:
+        """Tell whether the master keeps a part of the position; raise `ValueError` for no exit."""
+        if self.action is not SignalAction.EXIT or self.terms is None:
+            raise ValueError(f"signal {self.signal_id}: {self.action} closes nothing")
+        return self.held_quantity is not None and self.terms.quantity < self.held_quantity

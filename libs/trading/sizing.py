@@ -33,15 +33,37 @@ def sized(entry: Entry, sizing: Sizing, standing: Standing) -> int | Refusal:
     wanted, per = share
     lot = entry.instrument.lot_size
     if wanted <= 0:
-        return _too_small(entry, Decimal(0))
+        return too_small(entry.instrument, Decimal(0))
     lots = int(_EXACT.divide_int(wanted, _EXACT.multiply(per, Decimal(lot))))
     if lots:
         return lots * lot
     return (
         lot
         if sizing.when_small is WhenSmall.ONE_LOT
-        else _too_small(entry, _EXACT.divide(wanted, per))
+        else too_small(entry.instrument, _EXACT.divide(wanted, per))
     )
+
+
+def part_of(entry: Entry, quantity: int) -> int | Refusal:
+    """Cut from a follower's whole quantity what the fill of an entry is the copy of.
+
+    Whole lots of all that is filled, less those of what was filled before: parts that are each less
+    than a lot are not lost, they come with a later fill.
+    """
+    if entry.filled_after is None:
+        return quantity
+    after, before = (
+        _filled(entry, quantity, of) for of in (entry.filled_after, entry.filled_before)
+    )
+    if after > before:
+        return after - before
+    share = _EXACT.multiply(Decimal(quantity), Decimal(entry.filled_after - entry.filled_before))
+    return too_small(entry.instrument, _EXACT.divide(share, Decimal(entry.quantity)))
+
+
+def _filled(entry: Entry, quantity: int, of: int) -> int:
+    lot = entry.instrument.lot_size
+    return quantity * min(of, entry.quantity) // (entry.quantity * lot) * lot
 
 
 def sliced(entry: Entry, quantity: int) -> tuple[int, ...] | Refusal:
@@ -51,7 +73,7 @@ def sliced(entry: Entry, quantity: int) -> tuple[int, ...] | Refusal:
         return slices
     figures = {
         "quantity": str(quantity),
-        "unit": unit_of(entry),
+        "unit": unit_of(entry.instrument),
         "freeze": str(entry.instrument.freeze_quantity),
         "limit": str(SLICES_MAX),
     }
@@ -70,9 +92,18 @@ def slices_of(instrument: Instrument, quantity: int) -> tuple[int, ...]:
     return (most,) * (count - 1) + (quantity - most * (count - 1),)
 
 
-def unit_of(entry: Entry) -> str:
+def unit_of(instrument: Instrument) -> str:
     """Name what a quantity counts."""
-    return "share" if entry.instrument.name.partition(":")[0] in CASH_EXCHANGES else "unit"
+    return "share" if instrument.name.partition(":")[0] in CASH_EXCHANGES else "unit"
+
+
+def too_small(instrument: Instrument, wanted: Decimal) -> Refusal:
+    """Say that a share is less than one lot."""
+    shown = wanted.quantize(_SHOWN, ROUND_DOWN).normalize()
+    return Refusal(
+        SkipReason.TOO_SMALL,
+        {"wanted": f"{shown:f}", "unit": unit_of(instrument), "lot": str(instrument.lot_size)},
+    )
 
 
 _Share = tuple[Decimal, Decimal]
@@ -109,11 +140,3 @@ def _proportional(entry: Entry, factor: Decimal, equity: Decimal | None) -> _Sha
         return Refusal(SkipReason.EQUITY_UNKNOWN, {})
     wanted = _EXACT.multiply(_EXACT.multiply(Decimal(entry.quantity), equity), factor)
     return wanted, entry.master_equity
-
-
-def _too_small(entry: Entry, wanted: Decimal) -> Refusal:
-    shown = wanted.quantize(_SHOWN, ROUND_DOWN).normalize()
-    return Refusal(
-        SkipReason.TOO_SMALL,
-        {"wanted": f"{shown:f}", "unit": unit_of(entry), "lot": str(entry.instrument.lot_size)},
-    )

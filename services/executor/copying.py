@@ -15,7 +15,8 @@ from libs.trading.reasons import Refusal, sentence
 from libs.trading.signals import Signal, SignalAction
 from libs.trading.states import SENDABLE, TERMINAL
 from services.executor.births import Born, Ready
-from services.executor.fanout import Fanout, Opened
+from services.executor.exits import Opened
+from services.executor.fanout import Fanout
 from services.executor.followers import Followers, ShardsLost
 from services.executor.planning import PlacedOrder
 from services.executor.rows import PlannedOrder
@@ -135,8 +136,9 @@ class Copying:
         return self.followers.following_in(self.signal, self.shards)
 
     async def _exit(self, page: Page, follows: Sequence[Follow], quotes: Quotes) -> None:
-        # First stop what could still open something, then close what is open.
-        await self._cancel(page, await page.entries_at_work(self.shards))
+        if not self.signal.is_partial_exit:
+            # First stop what could still open something, then close what is open.
+            await self._cancel(page, await page.entries_at_work(self.shards))
         opened = await page.opened(self.shards)
         exits = self.fanout.exits(
             self.signal, follows, self.followers.accounts, opened, quotes=quotes

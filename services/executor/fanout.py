@@ -17,7 +17,7 @@ from libs.trading.accounts import Account, Environment, SessionState
 from libs.trading.entries import Entry, Standing, entry_of
 from libs.trading.follows import Follow
 from libs.trading.limits import Rule
-from libs.trading.orders import OrderTerms, Product, Side, Validity
+from libs.trading.orders import OrderExtra, OrderTerms, Product, Side, Validity
 from libs.trading.reasons import Refusal, SkipReason
 from libs.trading.risk import change_refused, decide
 from libs.trading.shards import shard_of
@@ -29,6 +29,7 @@ from libs.trading.sizing import (
     sized,
     slices_of,
 )
+from services.executor.exits import Opened, closed_by
 from services.executor.rows import PlannedOrder, Shape
 from services.executor.shapes import NO_QUOTES, Quotes, Shapes
 
@@ -44,20 +45,6 @@ class Stood(Protocol):
     def of_account(self, account_id: str) -> Standing: ...
 
     def of_follow(self, follow: Follow) -> Standing: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
-    """What one strategy did in one instrument and product at one account, by our own ledger.
-
-    `net_quantity` counts fills and is signed; `closing` is what exits still at work will close.
-    `ours_today` is what all our orders of the day filled in the instrument, net.
-    """
-
-    account_id: str
-    net_quantity: int
-    closing: int
-    ours_today: int = 0
 
 
 class Placed(Protocol):
@@ -80,6 +67,9 @@ class Placed(Protocol):
 
     @property
     def changes(self) -> int: ...
+
+    @property
+    def closes(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,71 +145,70 @@ class Fanout:
         """Size and fit a MODIFY of what a follow has of the parent: new terms for each of its legs.
 
         All legs, also those that are over: they are a part of the quantity. Sizes that do not
-        follow the master's quantity stay, and so do those of legs that the new quantity would not
-        be cut into.
+        follow the master's quantity stay, those of exits do, and so do those of legs that the new
+        quantity would not be cut into.
         """
         instrument = self.instruments.find(signal.instrument)
         if instrument is None or signal.terms is None:
             return Refusal(SkipReason.UNKNOWN_INSTRUMENT, {})
         first = legs[0]
         wanted = WantedOrder(
-            side=first.side, product=first.product, validity=first.validity, terms=signal.terms
+            side=first.side,
+            product=first.product,
+            validity=first.validity,
+            terms=signal.terms,
+            closes=first.closes,
         )
         quote = quotes.get(first.environment)
         fitted = fit(self.manifest, instrument, wanted, quote)
         if isinstance(fitted, Refusal):
             return fitted
-        asked = replace(signal, side=first.side, product=first.product)
-        entry = entry_of(
-            asked,
-            instrument,
-            at=at,
-            quote=quote,
-            master_price=signal.master_price,
-            master_equity=signal.master_equity,
-        )
-        present = sum(leg.quantity for leg in legs)
+        refusal = too_many_changes(self.manifest, max(leg.changes for leg in legs))
+        if refusal:
+            return refusal
+        cuts: Sequence[int] | Refusal = [leg.quantity for leg in legs]
+        if not first.closes:
+            asked = replace(signal, side=first.side, product=first.product)
+            entry = entry_of(asked, instrument, at=at, quote=quote)
+            cuts = self._recut(entry, follow, [leg.quantity for leg in legs])
+        if isinstance(cuts, Refusal):
+            return cuts
+        return [replace(fitted.terms, quantity=cut) for cut in cuts]
+
+    def _recut(
+        self, entry: Entry, follow: Follow, present: Sequence[int]
+    ) -> Sequence[int] | Refusal:
         account = self.standings.of_account(follow.account_id)
-        quantity: int | Refusal = present
+        quantity: int | Refusal = sum(present)
         if follow.sizing.mode in MOVES_WITH_MASTER:
             quantity = sized(entry, follow.sizing, account)
         if isinstance(quantity, Refusal):
             return quantity
-        most = max(leg.changes for leg in legs)
-        refusal = too_many_changes(self.manifest, most) or change_refused(
-            entry, present, quantity, follow.limits, account=account
-        )
+        refusal = change_refused(entry, sum(present), quantity, follow.limits, account=account)
         if refusal:
             return refusal
-        cuts: Sequence[int] = slices_of(instrument, quantity)
-        if len(cuts) != len(legs):
-            cuts = [leg.quantity for leg in legs]
-        return [replace(fitted.terms, quantity=cut) for cut in cuts]
+        cuts = slices_of(entry.instrument, quantity)
+        return cuts if len(cuts) == len(present) else present
 
     def _exit(self, shapes: Shapes, account: Account | None, mine: Opened) -> list[Shape]:
-        side = Side.SELL if mine.net_quantity > 0 else Side.BUY
-        quantity = self._closable(shapes.signal, mine)
-        refusal = _no_exit(shapes, account, side, quantity)
-        if refusal is not None or shapes.instrument is None:
-            refusal = refusal or Refusal(SkipReason.UNKNOWN_INSTRUMENT, {})
+        side, signal, instrument = mine.closing_side, shapes.signal, shapes.instrument
+        if instrument is None:
+            refusal = Refusal(SkipReason.UNKNOWN_INSTRUMENT, {})
+            return [shapes.refused(account, side, refusal)]
+        elsewhere = self.standings.elsewhere(mine.account_id, signal.instrument)
+        quantity = closed_by(signal, instrument, mine, elsewhere)
+        if isinstance(quantity, Refusal):
+            return [shapes.refused(account, side, quantity)]
+        unfit = _account_unfit(account)
+        if account is None or unfit:
+            refusal = Refusal(unfit or SkipReason.DISCONNECTED, {})
             return [shapes.refused(account, side, refusal, quantity)]
+        fitted = shapes.fitted(account.environment, side)
+        if isinstance(fitted, Refusal):
+            return [shapes.refused(account, side, fitted, quantity)]
         # Where the exchange would freeze even a lot it is the broker who says so: never nothing.
-        cuts = slices_of(shapes.instrument, quantity) or (quantity,)
+        cuts = slices_of(instrument, quantity) or (quantity,)
         return [shapes.of(account, side, cut) for cut in cuts]
-
-    def _closable(self, signal: Signal, mine: Opened) -> int:
-        """Count what an exit may close: it never opens a position.
-
-        No more than the strategy opened, nor than the account still has: its owner may have closed
-        it by hand. Less what is being closed already. Deliveries are left to the strategy's own
-        book: what was bought on earlier days is no position at the broker.
-        """
-        held = abs(mine.net_quantity)
-        others = self.standings.elsewhere(mine.account_id, signal.instrument)
-        if others is not None and signal.product is not Product.DELIVERY:
-            sign = 1 if mine.net_quantity > 0 else -1
-            held = min(held, sign * (others + mine.ours_today))
-        return max(held - mine.closing, 0)
 
     def _shapes(self, signal: Signal, quotes: Quotes) -> Shapes:
         return Shapes(
@@ -273,6 +262,10 @@ class _Decisions:
         quantities = self._quantities(follow, account.environment)
         if isinstance(quantities, Refusal):
             return [self.shapes.refused(account, side, quantities)]
+        if OrderExtra.AFTER_MARKET in self.shapes.signal.extras:
+            facts = {"broker": self.shapes.manifest.title}
+            refusal = Refusal(SkipReason.AFTER_MARKET_UNSUPPORTED, facts)
+            return [self.shapes.refused(account, side, refusal)]
         return [self.shapes.of(account, side, quantity) for quantity in quantities]
 
     def _quantities(self, follow: Follow, environment: Environment) -> tuple[int, ...] | Refusal:
@@ -308,8 +301,6 @@ class _Decisions:
                 shapes.instrument,
                 at=self.at,
                 quote=shapes.quotes.get(environment),
-                master_price=shapes.signal.master_price,
-                master_equity=shapes.signal.master_equity,
             )
             fitted = shapes.fitted(environment, entry.side)
             if isinstance(fitted, FittedOrder) and fitted.protected:
@@ -317,16 +308,6 @@ class _Decisions:
                 entry = replace(entry, price=fitted.terms.limit_price)
             known = self._entries[environment] = entry
         return known
-
-
-def _no_exit(shapes: Shapes, account: Account | None, side: Side, quantity: int) -> Refusal | None:
-    unfit = _account_unfit(account)
-    if account is None or unfit:
-        return Refusal(unfit or SkipReason.DISCONNECTED, {})
-    if quantity == 0 or shapes.signal.side not in {None, side}:
-        return Refusal(SkipReason.CLOSED_ELSEWHERE, {})
-    fitted = shapes.fitted(account.environment, side)
-    return fitted if isinstance(fitted, Refusal) else None
 
 
 def _asks_price(follow: Follow, terms: OrderTerms) -> bool:

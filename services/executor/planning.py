@@ -13,7 +13,7 @@ from libs.trading.signals import Signal
 from libs.trading.states import OrderState
 from services.executor.births import Births, Born, Ready
 from services.executor.day_rows import first_id
-from services.executor.fanout import Opened
+from services.executor.exits import Opened
 from services.executor.rows import Due, Leaving, PlannedOrder, leaving_of
 from services.executor.shapes import request_hash
 from services.executor.statements import HISTORY_OF_MOVED, Connection
@@ -95,7 +95,7 @@ RETURNING order_id, n
 class PlacedOrder:
     """An order of the parent signal, as far as MODIFY and CANCEL must know it.
 
-    `changes` counts the modifications asked for so far.
+    `changes` counts the modifications asked for so far; `closes` tells an exit.
     """
 
     order_id: str
@@ -111,6 +111,7 @@ class PlacedOrder:
     quantity: int
     leg: int
     changes: int
+    closes: bool
 
     def leaving(self, kind: str, expires_at: datetime) -> Leaving:
         """Describe a change of this order as a request that wants to leave."""
@@ -174,7 +175,7 @@ class PlanningPage:
         }
 
     async def placed(self, shards: Sequence[int]) -> list[PlacedOrder]:
-        """Lock and list the orders of the PLACE that this MODIFY or CANCEL names."""
+        """Lock and list the orders of the PLACE or EXIT that this MODIFY or CANCEL names."""
         parent = self.signal.parent_signal_id
         if parent is None:
             raise ValueError(f"signal {self.signal.signal_id}: {self.signal.action} has no parent")
@@ -265,7 +266,7 @@ class PlanningPage:
     ) -> list[PlacedOrder]:
         rows = await self.connection.fetch(
             f"""SELECT order_id, account_id, follow_id, state, instrument, side, product, validity,
-                environment, order_type, quantity, leg,
+                environment, order_type, quantity, leg, action = 'EXIT' AS closes,
                 (SELECT count(*) FROM executor.commands c WHERE c.order_id = orders.order_id
                     AND c.kind = 'MODIFY' AND c.state <> 'DROPPED') AS changes
             FROM executor.orders
@@ -290,6 +291,7 @@ class PlanningPage:
                 quantity=row["quantity"],
                 leg=row["leg"],
                 changes=row["changes"],
+                closes=row["closes"],
             )
             for row in rows
         ]

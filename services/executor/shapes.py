@@ -9,7 +9,7 @@ from libs.brokers.fitting import FittedOrder, WantedOrder, fit
 from libs.brokers.manifest import BrokerManifest
 from libs.trading.accounts import Account, Environment
 from libs.trading.instruments import Instrument
-from libs.trading.orders import OrderTerms, Product, Side, Validity
+from libs.trading.orders import OrderExtra, OrderTerms, Product, Side, Validity
 from libs.trading.quotes import Quote
 from libs.trading.reasons import Refusal, SkipReason, sentence
 from libs.trading.signals import Signal, SignalAction
@@ -19,6 +19,12 @@ from services.executor.rows import Shape
 # One quote per signal: paper accounts trade at the simulator's prices, live ones at the market's.
 Quotes = Mapping[Environment, Quote]
 NO_QUOTES: Quotes = MappingProxyType({})
+
+# A copy without them would be another order than the master's.
+_UNCOPIED = {
+    OrderExtra.DISCLOSED_QUANTITY: SkipReason.DISCLOSED_QUANTITY,
+    OrderExtra.ATTACHED_EXITS: SkipReason.ATTACHED_EXITS,
+}
 
 _ShapeKey = tuple[Environment, str | None, Side, int, str | None, str]
 
@@ -54,6 +60,9 @@ class Shapes:
     def _fit(self, environment: Environment, side: Side) -> FittedOrder | Refusal:
         if self.instrument is None:
             return Refusal(SkipReason.UNKNOWN_INSTRUMENT, {})
+        for extra, reason in _UNCOPIED.items():
+            if extra in self.signal.extras:
+                return Refusal(reason, {})
         terms, product = _asked(self.signal)
         wanted = WantedOrder(
             side=side,

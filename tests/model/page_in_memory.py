@@ -7,7 +7,7 @@ from libs.trading.orders import OrderTerms
 from libs.trading.signals import Signal, SignalAction
 from libs.trading.states import SENDABLE, WORKING, OrderState
 from services.executor.births import Born, Ready
-from services.executor.fanout import Opened
+from services.executor.exits import Opened
 from services.executor.planning import PlacedOrder
 from services.executor.rows import Holding, PlannedOrder
 from tests.model.shape import due_command, due_order, placed_order

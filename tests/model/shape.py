@@ -45,4 +45,5 @@ def placed_order(order: OrderRecord, changes: int) -> PlacedOrder:
         quantity=order.terms.quantity,
         leg=planned.leg,
         changes=changes,
+        closes=planned.shape.kind is RequestKind.EXIT,
     )

@@ -18,7 +18,7 @@ from libs.trading.entries import QUOTE_AGE_S_MAX, Entry, Standing, entry_of
 from libs.trading.follows import Sizing, SizingMode, WhenSmall
 from libs.trading.instruments import Instrument
 from libs.trading.limits import NO_LIMITS, Limits, Rule
-from libs.trading.orders import OrderType, Product, Side
+from libs.trading.orders import OrderExtra, OrderType, Product, Side
 from libs.trading.quotes import Quote
 from libs.trading.reasons import SKIP_SENTENCES, Refusal, SkipReason, sentence
 from libs.trading.risk import decide
@@ -56,7 +56,13 @@ def entry_with(told: dict[str, Any]) -> Entry:
     if market:
         terms = some_terms(quantity=12, order_type=OrderType.MARKET, limit_price=None)
     return entry_of(
-        a_signal(side=Side(told.get("side", "BUY")), terms=terms),
+        a_signal(
+            side=Side(told.get("side", "BUY")),
+            terms=terms,
+            master_price=money(told.get("master_price")),
+            master_equity=money(told.get("master_equity")),
+            extras=frozenset({OrderExtra.AFTER_MARKET} if told.get("after_market") else ()),
+        ),
         Instrument(
             name=told.get("instrument", "NSE:SBIN"),
             lot_size=told.get("lot", 1),
@@ -64,9 +70,6 @@ def entry_with(told: dict[str, Any]) -> Entry:
         ),
         at=at,
         quote=quote_of(told.get("last"), at),
-        master_price=money(told.get("master_price")),
-        master_equity=money(told.get("master_equity")),
-        after_market=told.get("after_market", False),
     )
 
 

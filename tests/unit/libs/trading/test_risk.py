@@ -7,8 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from libs.trading.entries import NOTHING_KNOWN, Entry, Standing, entry_of
 from libs.trading.follows import Sizing, SizingMode
@@ -185,6 +183,21 @@ CASES: list[tuple[Mapping[str, Any], Entry, Standing, SkipReason | None]] = [
 ]
 
 
+def test_parts_of_an_order_are_held_against_limits_as_the_whole() -> None:
+    part_of_100 = an_entry(quantity=100, filled_before=10, filled_after=20)
+
+    assert asked(part_of_100, Limits(order_quantity_max=99)) is SkipReason.ORDER_QUANTITY
+    assert decide(part_of_100, SAME, Limits(order_quantity_max=100)) == (10,)
+
+
+def test_a_part_sells_no_more_than_is_held_where_the_whole_would() -> None:
+    held = replace(FLAT, positions={("NSE:SBIN", Product.INTRADAY): 5})
+    sold = an_entry(side=Side.SELL, quantity=10, filled_before=5, filled_after=10)
+
+    assert asked(sold, Limits(), held) is None
+    assert asked(replace(sold, filled_before=4), Limits(), held) is SkipReason.SHORT
+
+
 @pytest.mark.parametrize(("limits", "entry", "standing", "reason"), CASES)
 def test_each_limit_lets_through_what_reaches_it_and_nothing_beyond(
     limits: Mapping[str, Any], entry: Entry, standing: Standing, reason: SkipReason | None
@@ -316,84 +329,3 @@ def test_every_refusal_has_the_figures_its_sentence_needs(
 
     if isinstance(answer, Refusal):
         assert figures_of(answer.reason) <= answer.figures.keys()
-
-
-wanted = st.builds(
-    an_entry,
-    st.sampled_from(["NSE:SBIN", "NSE:TCS", "BSE:SBIN"]),
-    side=st.sampled_from(Side),
-    product=st.sampled_from([Product.INTRADAY, Product.DELIVERY]),
-    quantity=st.integers(min_value=1, max_value=200),
-    price=st.decimals(min_value="0.05", max_value=5_000, places=2),
-    instrument=st.builds(
-        Instrument,
-        name=st.sampled_from(["NSE:SBIN", "NSE:TCS", "BSE:SBIN"]),
-        lot_size=st.integers(min_value=1, max_value=5),
-        freeze_quantity=st.none() | st.integers(min_value=5, max_value=100),
-    ),
-)
-counts = st.integers(min_value=0, max_value=6)
-bounds = st.builds(
-    Limits,
-    order_quantity_max=st.none() | st.integers(min_value=50, max_value=200),
-    order_value_max=st.none() | st.decimals(min_value=50_000, max_value=500_000, places=2),
-    open_positions_max=st.none() | counts,
-    orders_per_day_max=st.none() | counts,
-    short_allowed=st.booleans(),
-)
-
-
-counted = st.builds(Limits, open_positions_max=st.none() | counts, orders_per_day_max=counts)
-
-
-@given(
-    entries=st.lists(wanted, min_size=6, max_size=12),
-    limits=bounds | counted,
-    account_limits=st.just(NO_LIMITS) | bounds,
-)
-def test_no_sequence_of_entries_ever_goes_over_a_limit(
-    entries: list[Entry], limits: Limits, account_limits: Limits
-) -> None:
-    standing, sent = FLAT, []
-    for entry in entries:
-        slices = decide(
-            entry, SAME, limits, account=standing, follow=standing, account_limits=account_limits
-        )
-        if not isinstance(slices, Refusal):
-            standing = standing.after(entry, slices)
-            sent.append((entry, slices))
-
-    for each in (limits, account_limits):
-        net: dict[tuple[str, Product], int] = {}
-        for entry, slices in sent:
-            quantity, lot = sum(slices), entry.instrument.lot_size
-            key = (entry.instrument.name, entry.product)
-            net[key] = net.get(key, 0) + entry.side.sign * quantity
-            assert all(piece % lot == 0 for piece in slices)
-            assert each.order_quantity_max is None or quantity <= each.order_quantity_max
-            value = quantity * (entry.price or 0)
-            assert each.order_value_max is None or value <= each.order_value_max
-            assert limits.short_allowed or entry.side is Side.BUY or net[key] >= 0
-        opened = sum(1 for quantity in net.values() if quantity)
-        orders = sum(len(slices) for _, slices in sent)
-        assert each.open_positions_max is None or opened <= each.open_positions_max
-        assert each.orders_per_day_max is None or orders <= each.orders_per_day_max
-
-
-def test_what_was_planned_counts_for_the_next_decision() -> None:
-    share = an_entry()
-    first = FLAT.after(share, (5, 5))
-    again = first.after(share, (10,))
-    other = again.after(an_entry("NSE:TCS", side=Side.SELL), (10,))
-
-    assert (first.orders_today, first.open_positions) == (2, 1)
-    assert (again.orders_today, again.open_positions) == (3, 1)
-    assert (other.orders_today, other.open_positions) == (4, 2)
-    assert other.positions == {
-        ("NSE:SBIN", Product.INTRADAY): 20,
-        ("NSE:TCS", Product.INTRADAY): -10,
-    }
-
-
-def test_what_is_unknown_stays_unknown() -> None:
-    assert NOTHING_KNOWN.after(an_entry(), (10,)) == NOTHING_KNOWN

@@ -1,5 +1,6 @@
 """How many a follower gets: whole lots, never more than the share, never a guess."""
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Context, Decimal
@@ -20,6 +21,7 @@ from libs.trading.reasons import Refusal, SkipReason
 from libs.trading.sizing import (
     MOVES_WITH_MASTER,
     SLICES_MAX,
+    part_of,
     sized,
     sliced,
 )
@@ -31,12 +33,56 @@ WELL_KNOWN = Standing(funds=Decimal(100_000), equity=Decimal(250_000))
 def an_entry(*, lot: int = 1, freeze: int | None = None, **changes: Any) -> Entry:
     """Let the master buy 10 at 812.50 and be worth a million."""
     instrument = Instrument(name="NSE:SBIN", lot_size=lot, freeze_quantity=freeze)
-    entry = entry_of(a_signal(), instrument, at=NOON, master_equity=Decimal(1_000_000))
+    entry = entry_of(a_signal(master_equity=Decimal(1_000_000)), instrument, at=NOON)
     return replace(entry, **changes)
 
 
 def a_sizing(mode: SizingMode, value: object, when_small: WhenSmall = WhenSmall.SKIP) -> Sizing:
     return Sizing(mode=mode, value=Decimal(str(value)), when_small=when_small)
+
+
+def part(after: int, *, before: int = 0, of: int, order: int = 10, lot: int = 1) -> int | None:
+    entry = an_entry(lot=lot, quantity=order, filled_before=before, filled_after=after)
+    answer = part_of(entry, of)
+    return None if isinstance(answer, Refusal) else answer
+
+
+def test_a_fill_is_copied_by_its_share_of_the_whole_order() -> None:
+    assert part(4, of=20) == 8
+    assert part(10, before=4, of=20) == 12
+
+
+def test_parts_that_are_less_than_a_lot_come_with_a_later_fill() -> None:
+    assert [part(n + 1, before=n, of=3) for n in range(10)] == [
+        None, None, None, 1, None, None, 1, None, None, 1,
+    ]  # fmt: skip
+    assert part(9, of=75, lot=75) is None
+    assert part(10, before=9, of=75, lot=75) == 75
+
+
+def test_a_part_that_is_too_small_says_so_in_figures() -> None:
+    answer = part_of(an_entry(quantity=10, filled_after=2), 3)
+
+    assert answer == Refusal(SkipReason.TOO_SMALL, {"wanted": "0.6", "unit": "share", "lot": "1"})
+
+
+@given(
+    cuts=st.lists(st.integers(1, 50), min_size=1, max_size=8),
+    whole=st.integers(1, 200),
+    lot=st.sampled_from([1, 5, 75]),
+)
+def test_however_a_market_fills_the_master_all_parts_make_the_whole(
+    cuts: list[int], whole: int, lot: int
+) -> None:
+    order = sum(cuts)
+    done = list(itertools.accumulate(cuts, initial=0))
+
+    parts = [
+        part(after, before=before, of=whole * lot, order=order, lot=lot) or 0
+        for before, after in itertools.pairwise(done)
+    ]
+
+    assert sum(parts) == whole * lot
 
 
 @pytest.mark.parametrize(
@@ -228,6 +274,7 @@ def test_an_order_is_reckoned_at_its_own_price_else_the_markets_else_the_masters
 
     assert entry_of(a_signal(), instrument, at=NOON).price == Decimal("812.50")
     assert entry_of(market, instrument, at=NOON).price is None
-    assert entry_of(market, instrument, at=NOON, master_price=Decimal(800)).price == Decimal(800)
+    traded = replace(market, master_price=Decimal(800))
+    assert entry_of(traded, instrument, at=NOON).price == Decimal(800)
     untraded = Quote(instrument="NSE:SBIN", last=Decimal(0), at=NOON)
     assert entry_of(market, instrument, at=NOON, quote=untraded).price is None

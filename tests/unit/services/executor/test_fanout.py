@@ -11,13 +11,14 @@ from libs.trading.calendar import trading_day
 from libs.trading.follows import Follow, Sizing, SizingMode
 from libs.trading.instruments import Instrument, InstrumentClass
 from libs.trading.limits import Limits
-from libs.trading.orders import OrderTerms, OrderType, Product, Side, Validity
+from libs.trading.orders import OrderExtra, OrderTerms, OrderType, Product, Side, Validity
 from libs.trading.protection import Band, Protection
 from libs.trading.quotes import Quote
 from libs.trading.reasons import Refusal, SkipReason, sentence
 from libs.trading.signals import Signal, SignalAction
 from libs.trading.states import OrderState
-from services.executor.fanout import Fanout, Opened
+from services.executor.exits import Opened
+from services.executor.fanout import Fanout
 from services.executor.planning import PlacedOrder
 from services.executor.rows import PlannedOrder
 from services.executor.shapes import NO_QUOTES, Quotes
@@ -145,7 +146,7 @@ def exits(net: int, closing: int = 0, side: Side | None = Side.SELL) -> list[Pla
         (-6, 0, None, ("PLANNED", Side.BUY, 6)),
         (6, 6, Side.SELL, ("SKIPPED", Side.SELL, 0)),
         (0, 0, Side.SELL, ("SKIPPED", Side.BUY, 0)),
-        (6, 0, Side.BUY, ("SKIPPED", Side.SELL, 6)),
+        (6, 0, Side.BUY, ("SKIPPED", Side.SELL, 0)),
     ],
 )
 def test_an_exit_closes_what_is_held_and_never_opens_anything(
@@ -191,6 +192,33 @@ def test_an_exit_closes_no_more_than_the_account_still_has(
     assert order.shape.state == ("PLANNED" if expected else "SKIPPED")
 
 
+@pytest.mark.parametrize(
+    ("extra", "allowed", "reason"),
+    [
+        (OrderExtra.DISCLOSED_QUANTITY, False, SkipReason.DISCLOSED_QUANTITY),
+        (OrderExtra.ATTACHED_EXITS, False, SkipReason.ATTACHED_EXITS),
+        (OrderExtra.AFTER_MARKET, False, SkipReason.AFTER_MARKET),
+        (OrderExtra.AFTER_MARKET, True, SkipReason.AFTER_MARKET_UNSUPPORTED),
+    ],
+)
+def test_what_a_copy_cannot_have_is_never_dropped_in_silence(
+    extra: OrderExtra, reason: SkipReason, *, allowed: bool
+) -> None:
+    follow = a_follow(limits=Limits(after_market_allowed=allowed))
+
+    [order] = entries(a_signal(extras=frozenset({extra})), follow)
+
+    assert (order.shape.state, order.shape.reason) == ("SKIPPED", reason)
+
+
+def test_a_fill_is_copied_as_its_part_of_the_followers_order() -> None:
+    signal = a_signal(terms=some_terms(quantity=10), filled_before=4, filled_after=10)
+
+    [order] = entries(signal, a_follow(sizing=sizing("2")))
+
+    assert order.shape.terms.quantity == 12
+
+
 def test_a_follower_for_whom_nothing_was_opened_gets_no_row_for_an_exit() -> None:
     signal = a_signal(action=SignalAction.EXIT, side=Side.SELL)
 
@@ -212,6 +240,7 @@ def a_placed_order(quantity: int, **changes: object) -> PlacedOrder:
         quantity=quantity,
         leg=0,
         changes=0,
+        closes=False,
     )
     return replace(order, **changes)  # type: ignore[arg-type]  # named fields
 
@@ -235,6 +264,16 @@ def test_a_size_of_the_followers_own_stays_when_the_master_changes_the_quantity(
     terms = changed(follow, a_placed_order(7), quantity=900, limit_price=Decimal(813))
 
     assert terms == [some_terms(quantity=7, limit_price=Decimal(813))]
+
+
+def test_a_changed_exit_keeps_its_quantity_whatever_the_rules_of_entries_say() -> None:
+    follow = a_follow(sizing=sizing("5"), limits=Limits(order_quantity_max=1, short_allowed=False))
+
+    terms = changed(
+        follow, a_placed_order(3, side=Side.SELL, closes=True), limit_price=Decimal(900)
+    )
+
+    assert terms == [some_terms(quantity=3, limit_price=Decimal(900))]
 
 
 def test_a_change_beyond_a_limit_is_left_out_with_its_reason() -> None:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, time
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from functools import cache
-from typing import Any, Protocol, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, Protocol, get_args, get_origin, get_type_hints
 
 from google.protobuf.message import DecodeError, Message
 
@@ -26,6 +26,7 @@ from libs.trading.follows import Follow, Sizing
 from libs.trading.limits import Limits
 from libs.trading.orders import OrderReport, OrderTerms
 from libs.trading.signals import Signal, SignalAction, Stamps
+from libs.trading.states import OrderState
 
 Event = Signal | Follow | Account | BrokerUpdate | OrderChanged | Notice | DeadLetter
 
@@ -70,6 +71,18 @@ class Undecodable:
     error: str
     key: bytes | None = None
     headers: Mapping[str, str]
+
+
+class OrderGlance(NamedTuple):
+    """Which version of which order a record tells of, before it is decoded whole.
+
+    `state` is None for one that nobody knows, `at_us` counts microseconds since 1970.
+    """
+
+    order_id: str
+    version: int
+    state: OrderState | None
+    at_us: int
 
 
 class RawRecord(Protocol):
@@ -123,6 +136,28 @@ def glance(raw: bytes) -> tuple[str | None, SignalAction | None]:
     return message.master_id or None, members[message.action - 1] if known else None
 
 
+_ORDER_STATES = (None, *OrderState)
+
+
+def glance_order(raw: bytes) -> OrderGlance | None:
+    """Read the few fields that decide which of many events are decoded; 20 times as fast.
+
+    None for what is not protobuf. Whether the rest can be read, `decode` finds out.
+    """
+    message = order_pb2.OrderChanged()
+    try:
+        message.ParseFromString(raw)
+    except DecodeError:
+        return None
+    state = message.state
+    return OrderGlance(
+        message.order_id,
+        message.version,
+        _ORDER_STATES[state] if 0 < state < len(_ORDER_STATES) else None,
+        message.at.seconds * 1_000_000 + message.at.nanos // 1_000,
+    )
+
+
 async def decode_batch(message: BatchMessage) -> list[Record | Undecodable]:
     """FastStream decoder of a batch subscriber; never raises."""
     return [decode_record(record) for record in message.raw_message]
@@ -152,6 +187,8 @@ class _Field:
     path: tuple[str, ...]
     wire_name: str
     required: bool
+    # Whether the wire tells "not given" apart from its empty value.
+    has_presence: bool
     default: Any
     put: Callable[[Message, str, Any], None]
     take: Callable[[Any], Any]
@@ -182,8 +219,7 @@ def _from_message(kind: type, message: Message) -> Any:
 
 
 def _taken(kind: type, item: _Field, message: Message) -> Any:
-    descriptor = message.DESCRIPTOR.fields_by_name[item.wire_name]
-    if descriptor.has_presence and not message.HasField(item.wire_name):
+    if item.has_presence and not message.HasField(item.wire_name):
         if item.required and item.default is MISSING:
             raise NotUnderstood(f"{kind.__name__}.{item.wire_name}: missing")
         return item.default if item.required else None
@@ -201,27 +237,34 @@ def _plan(kind: Any) -> tuple[_Field, ...]:
     hints = get_type_hints(kind)
     flat = _FLAT.get(kind, {})
     planned: list[_Field] = []
+    wire = _MESSAGE_OF[kind].DESCRIPTOR.fields_by_name
+    present = {name: bool(described.has_presence) for name, described in wire.items()}
     for item in fields(kind):
         if item.name in flat:
             group, prefix = flat[item.name]
             group_hints = get_type_hints(group)
             planned += [
-                _field((item.name,), inner, group_hints[inner.name], prefix)
+                _field((item.name,), inner, group_hints[inner.name], present, prefix)
                 for inner in fields(group)
             ]
         elif item.init:
-            planned.append(_field((), item, hints[item.name]))
+            planned.append(_field((), item, hints[item.name], present))
     return tuple(planned)
 
 
 def _field(
-    above: tuple[str, ...], item: DataclassField[Any], hint: Any, prefix: str = ""
+    above: tuple[str, ...],
+    item: DataclassField[Any],
+    hint: Any,
+    present: Mapping[str, bool],
+    prefix: str = "",
 ) -> _Field:
     options = get_args(hint) if get_origin(hint) in {types.UnionType} else (hint,)
     required = type(None) not in options
     kind = next(option for option in options if option is not type(None))
     put, take = _ways(kind)
-    return _Field((*above, item.name), prefix + item.name, required, item.default, put, take)
+    name = prefix + item.name
+    return _Field((*above, item.name), name, required, present[name], item.default, put, take)
 
 
 _Ways = tuple[Callable[[Message, str, Any], None], Callable[[Any], Any]]

@@ -5,7 +5,6 @@ any version tells.
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -15,7 +14,7 @@ from libs.trading.signals import Signal
 from libs.trading.states import CLOSED_AT_BROKER, WORKING, OrderState
 
 # A rejection is an answer, but the broker never had the order.
-_HAD_BY_BROKER = (WORKING | CLOSED_AT_BROKER) - {OrderState.REJECTED}
+HAD_BY_BROKER = (WORKING | CLOSED_AT_BROKER) - {OrderState.REJECTED}
 _MESSAGE_CHARACTERS_MAX = 1_000
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 # Far beyond any price, far within what the database can hold.
@@ -39,13 +38,13 @@ class PublishedSignal:
     published_at: datetime | None = None
 
 
-def folded(events: Iterable[OrderChanged]) -> list[OrderNews]:
-    """Make one piece of news per order, in the order of their ids."""
-    news: dict[str, OrderNews] = {}
-    for event in events:
-        earlier = news.get(event.order_id)
-        news[event.order_id] = _added(earlier, event) if earlier else _first(event)
-    return [news[order_id] for order_id in sorted(news)]
+def news_of(
+    newest: OrderChanged, acknowledged_at: datetime | None, filled_at: datetime | None
+) -> OrderNews:
+    """Make the news of an order; the stamps are the earliest that any of its events tells."""
+    if len(newest.message) > _MESSAGE_CHARACTERS_MAX:
+        newest = replace(newest, message=newest.message[:_MESSAGE_CHARACTERS_MAX])
+    return OrderNews(newest=newest, acknowledged_at=acknowledged_at, filled_at=filled_at)
 
 
 def why_not_storable(event: OrderChanged) -> str | None:
@@ -73,29 +72,6 @@ def is_storable(signal: Signal) -> bool:
         and (signal.parent_signal_id is None or _is_uuid(signal.parent_signal_id))
         and (limit_price is None or _is_price(limit_price))
     )
-
-
-def _first(event: OrderChanged) -> OrderNews:
-    if len(event.message) > _MESSAGE_CHARACTERS_MAX:
-        event = replace(event, message=event.message[:_MESSAGE_CHARACTERS_MAX])
-    return OrderNews(
-        newest=event,
-        acknowledged_at=event.at if event.state in _HAD_BY_BROKER else None,
-        filled_at=event.at if event.state is OrderState.FILLED else None,
-    )
-
-
-def _added(earlier: OrderNews, event: OrderChanged) -> OrderNews:
-    this = _first(event)
-    return OrderNews(
-        newest=this.newest if event.version > earlier.newest.version else earlier.newest,
-        acknowledged_at=_earliest(earlier.acknowledged_at, this.acknowledged_at),
-        filled_at=_earliest(earlier.filled_at, this.filled_at),
-    )
-
-
-def _earliest(one: datetime | None, other: datetime | None) -> datetime | None:
-    return min((at for at in (one, other) if at is not None), default=None)
 
 
 def _is_price(price: Decimal) -> bool:

@@ -14,8 +14,8 @@ from services.signal.report_sentences import own_sentence
 
 S = OrderState
 
-# Reports are a moment behind: until then no order proves nothing.
-_TOLD_WITHIN = timedelta(seconds=5)
+# Reports are some seconds behind: until then no order proves nothing.
+_TOLD_WITHIN = timedelta(seconds=10)
 # An order that is not told of after this is not just on its way.
 _PLANNED_WITHIN = timedelta(seconds=120)
 

@@ -1,67 +1,45 @@
-"""Reads order events for the copy reports: behind everything else, in small bites, durable first.
+"""Reads order events for the copy reports: gathered, behind everything else, durable first.
 
-What this process is for is taking signals. So a batch is decoded a few records at a time, and after
-each batch the reader rests; being behind costs nothing but the age of the reports.
+What this process is for is taking signals, and whoever shares its machine sends orders. So after
+the first record the others are left to gather for a second; each order is then decoded and written
+once, whatever happened to it meanwhile, a few at a time.
 """
 
 import asyncio
 import time
+from collections import Counter as Counted
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Protocol
 
 import asyncpg
 import structlog
 from prometheus_client import Counter, Gauge
 
-from libs.contracts import codec, topics
-from libs.contracts.codec import Record, Undecodable
-from libs.contracts.dead_letters import dead_letter_message, unusable
+from libs.contracts import topics
 from libs.runtime.outbox import OutboxMessage
 from libs.runtime.postgres import UNREACHABLE
-from libs.trading.events import OrderChanged
-from libs.trading.signals import Signal
-from services.signal.report_events import (
-    OrderNews,
-    PublishedSignal,
-    folded,
-    is_storable,
-    why_not_storable,
-)
+from services.signal.report_events import OrderNews, PublishedSignal
+from services.signal.report_gathering import BusRecord, Gathered
 
 log = structlog.get_logger()
 
-# Writing a batch costs two or three milliseconds of this process in one go, measured.
-RECORDS_MAX = 100
-# Less than a millisecond at once to read them; then a waiting signal has its turn.
-_BITE = 10
-_GATHER_S = 0.1
-# Whoever shares this machine sends a signal's orders now.
-_FAN_OUT_S = 0.25
+# A batch is bounded by its number; so many in one go mean that more are waiting.
+RECORDS_MAX = 4_000
+_MANY = 1_000
+# By then most of a fan-out is over, and what happened to one order is told in one row.
+GATHER_S = 1.0
+# About a millisecond at once to read them; then a waiting signal has its turn.
+_GLANCES = 200
+_DECODED = 20
 # So long after a signal others may follow, and the reader takes a quarter of the time, not a half.
 _LIVELY_S = 1.0
 _LIVELY_REST = 3.0
 _BACKOFF_FIRST_S = 0.2
 _BACKOFF_MAX_S = 5.0
-# Every partition carries every signal.
-_SIGNALS_PARTITION = 0
 
 READ = Counter("lockstep_report_records", "Records read for the copy reports.", ["topic"])
 LAG_S = Gauge("lockstep_report_lag_seconds", "Age of the oldest record not yet in the reports.")
 LAG_RECORDS = Gauge("lockstep_report_lag_records", "Records not yet in the reports, as Kafka says.")
-
-
-class BusRecord(Protocol):
-    """What a Kafka consumer hands over; `timestamp` is in milliseconds."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
 
 
 class Keeps(Protocol):
@@ -73,36 +51,11 @@ class Keeps(Protocol):
     ) -> None: ...
 
 
-@dataclass(slots=True)
-class _Sorted:
-    events: list[OrderChanged] = field(default_factory=list)
-    signals: list[PublishedSignal] = field(default_factory=list)
-    dead: list[OutboxMessage] = field(default_factory=list)
-
-    def add(self, record: BusRecord) -> None:
-        if record.topic == topics.SIGNALS and record.partition != _SIGNALS_PARTITION:
-            return
-        read = codec.decode_record(record)
-        if isinstance(read, Undecodable):
-            # A signal that cannot be read is an executor's affair, which buries it.
-            if record.topic != topics.SIGNALS:
-                self.dead.append(dead_letter_message(read))
-        elif isinstance(read.event, Signal):
-            self._add_signal(read.event, record.timestamp)
-        elif isinstance(read.event, OrderChanged):
-            self._add_event(read, read.event)
-
-    def _add_signal(self, signal: Signal, timestamp_ms: int) -> None:
-        if is_storable(signal):
-            at = datetime.fromtimestamp(timestamp_ms / 1000, UTC)
-            self.signals.append(PublishedSignal(signal=signal, published_at=at))
-
-    def _add_event(self, record: Record, event: OrderChanged) -> None:
-        wrong = why_not_storable(event)
-        if wrong is None:
-            self.events.append(event)
-        else:
-            self.dead.append(dead_letter_message(unusable(record, wrong)))
+def rest_s(records: int, took_s: float, *, lively: bool) -> float:
+    """Say how long to leave the machine alone: who is not behind rests by gathering."""
+    if records < _MANY:
+        return 0
+    return took_s * _LIVELY_REST if lively else took_s
 
 
 class ReportReader:
@@ -115,19 +68,42 @@ class ReportReader:
         """Wait for nothing any more; what is not durable is read again by the next process."""
         self._closing.set()
 
+    async def gather(self, records: Sequence[BusRecord]) -> int:
+        """Let more come; return how many of those may join the batch."""
+        if len(records) < _MANY:
+            await self._pause(GATHER_S)
+        return max(RECORDS_MAX - len(records), 0)
+
     async def take(self, records: Sequence[BusRecord]) -> bool:
         """Return whether the batch is durable; wait, until closed, for a ledger that is away."""
-        found = _Sorted()
-        for at in range(0, len(records), _BITE):
-            for record in records[at : at + _BITE]:
-                READ.labels(record.topic).inc()
-                found.add(record)
-            await asyncio.sleep(0)
+        for topic, number in Counted(record.topic for record in records).items():
+            READ.labels(topic).inc(number)
+        gathered = Gathered()
+        for at, record in enumerate(records, start=1):
+            gathered.add(record)
+            if at % _GLANCES == 0:
+                await asyncio.sleep(0)
+        orders: list[OrderNews] = []
+        for news in gathered.news():
+            orders.append(news)
+            if len(orders) % _DECODED == 0:
+                await asyncio.sleep(0)
         oldest_ms = min((record.timestamp for record in records), default=0)
+        return await self._kept(orders, gathered, oldest_ms)
+
+    async def rest(self, records: Sequence[BusRecord], took_s: float) -> None:
+        """Leave the machine alone while behind, most of all while signals are being taken."""
+        now_s = time.monotonic()
+        if any(record.topic == topics.SIGNALS for record in records):
+            self._signal_at_s = now_s
+        lively = now_s - self._signal_at_s < _LIVELY_S
+        await self._pause(rest_s(len(records), took_s, lively=lively))
+
+    async def _kept(self, orders: list[OrderNews], found: Gathered, oldest_ms: int) -> bool:
         failures = 0
         while not self._closing.is_set():
             try:
-                await self._storage.keep(folded(found.events), found.signals, found.dead)
+                await self._storage.keep(orders, found.signals, found.dead)
             except (asyncpg.PostgresError, *UNREACHABLE) as error:
                 failures += 1
                 LAG_S.set(max(time.time() - oldest_ms / 1000, 0))
@@ -136,20 +112,6 @@ class ReportReader:
             else:
                 return True
         return False
-
-    async def rest(self, records: Sequence[BusRecord], took_s: float) -> None:
-        """Leave the machine alone, most of all while signals are being taken."""
-        now_s = time.monotonic()
-        was_lively = now_s - self._signal_at_s < _LIVELY_S
-        has_signal = any(record.topic == topics.SIGNALS for record in records)
-        if has_signal:
-            self._signal_at_s = now_s
-        pause_s = took_s * _LIVELY_REST if was_lively or has_signal else took_s
-        if len(records) < RECORDS_MAX:
-            pause_s = max(pause_s, _GATHER_S)
-        if has_signal and not was_lively:
-            pause_s = max(pause_s, _FAN_OUT_S)
-        await self._pause(pause_s)
 
     async def _pause(self, seconds: float) -> None:
         try:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
 _WAIT_S = 5
+# Packing one costs 20 microseconds of this process in one go, in which no signal is taken.
+_ROWS_AT_ONCE = 200
 
 _ORDER_TYPES = {
     "order_id": "uuid", "version": "bigint", "signal_id": "uuid", "follow_id": "uuid",
@@ -119,9 +121,7 @@ class ReportStorage:
                 await _keep_signals(connection, signals, self._days)
             if orders:
                 await _keep_signals(connection, await _not_kept(connection, orders), self._days)
-                await connection.execute(
-                    _KEEP_ORDERS, *_columns([_order_row(news) for news in orders]), self._days
-                )
+                await _keep_orders(connection, orders, self._days)
             await enqueue(connection, SCHEMA, dead)
 
     async def forget(self, *, rows_max: int) -> int:
@@ -139,6 +139,14 @@ async def keep_fill(
 ) -> None:
     """Note what a master's own order got so far; capture does it in its own transaction."""
     await connection.execute(_KEEP_FILL, signal_id, quantity, price)
+
+
+async def _keep_orders(
+    connection: "PoolConnectionProxy", orders: Sequence[OrderNews], days: int
+) -> None:
+    for at in range(0, len(orders), _ROWS_AT_ONCE):
+        rows = [_order_row(news) for news in orders[at : at + _ROWS_AT_ONCE]]
+        await connection.execute(_KEEP_ORDERS, *_columns(rows), days)
 
 
 async def _not_kept(

@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 from uuid_utils import uuid7
 
 from libs.trading.states import OrderState as S
-from services.signal.report_events import folded
+from services.signal.report_events import news_of
 from services.signal.report_storage import ReportStorage
 from tests.integration.signal.line import line_to
 from tests.integration.signal.running import RunningService, running_service
@@ -108,17 +108,14 @@ async def test_a_reader_that_lost_its_ledger_catches_up(
         orders = [an_order_of(str(uuid7()), now()) for _ in range(5)]
         await line.cut()
         await executors.tell(*orders)
-        await asyncio.sleep(1)
+        await figure_is("lockstep_report_lag_seconds", above_zero=True)
         assert report_row(database, orders[0].order_id) is None
-        assert figure("lockstep_report_lag_seconds") > 0
 
         await line.mend()
 
         for order in orders:
             await reported(database, order.order_id)
-        async with asyncio.timeout(10):
-            while figure("lockstep_report_lag_seconds"):  # noqa: ASYNC110  # A figure raises no event.
-                await asyncio.sleep(0.05)
+        await figure_is("lockstep_report_lag_seconds", above_zero=False)
         assert figure("lockstep_report_lag_records") == 0
 
 
@@ -149,7 +146,7 @@ async def test_old_rows_are_deleted_and_do_not_come_back(
 
         assert await storage.forget(rows_max=1) == 1
         assert await storage.forget(rows_max=1) == 0
-        await storage.keep(folded([old, fresh]), [], [])
+        await storage.keep([news_of(told, None, None) for told in (old, fresh)], [], [])
 
     assert report_row(database, old.order_id) is None
     assert report_row(database, fresh.order_id) is not None
@@ -179,3 +176,10 @@ def figure(name: str) -> float:
     value = REGISTRY.get_sample_value(name)
     assert value is not None
     return value
+
+
+async def figure_is(name: str, *, above_zero: bool) -> None:
+    """Wait for it: a figure raises no event."""
+    async with asyncio.timeout(60):
+        while (figure(name) > 0) is not above_zero:  # noqa: ASYNC110  # There is no event.
+            await asyncio.sleep(0.05)

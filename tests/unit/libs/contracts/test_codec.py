@@ -1,6 +1,6 @@
 import enum
 import inspect
-from datetime import time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -39,7 +39,8 @@ EVENTS: dict[str, list[Any]] = {
     topics.SESSION_EVENTS: [
         factories.an_account(),
         factories.an_account(egress="mumbai-1", algo_id="77", orders_per_second_max=3,
-                             consent_version=2, session_expires_at=None),
+                             consent_version=2, session_expires_at=None,
+                             strategy_algo_ids={"s1": "78", "s2": "79"}),
     ],
     topics.BROKER_UPDATES: [
         factories.a_broker_update(),
@@ -165,3 +166,24 @@ def test_a_time_that_is_none_is_refused() -> None:
 
     with pytest.raises(codec.NotUnderstood, match="trading_from_ist"):
         codec.decode(topics.FOLLOW_EVENTS, message.SerializeToString())
+
+
+def test_a_glance_at_an_order_event_sees_what_decoding_would() -> None:
+    event = factories.an_order_changed(version=7, state=states.OrderState.FILLED)
+
+    seen = codec.glance_order(codec.encode(event))
+
+    assert seen is not None
+    assert (seen.order_id, seen.version, seen.state) == (event.order_id, 7, event.state)
+    assert datetime.fromtimestamp(seen.at_us / 1_000_000, UTC) == event.at
+
+
+def test_a_glance_at_bytes_that_are_no_message_sees_nothing() -> None:
+    assert codec.glance_order(b"\xff\xff") is None
+
+
+def test_a_glance_does_not_guess_a_state() -> None:
+    seen = codec.glance_order(b"\x28\x63")  # Field 5, the state, is 99.
+
+    assert seen is not None
+    assert seen.state is None

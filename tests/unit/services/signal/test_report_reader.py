@@ -1,18 +1,18 @@
 """The reader of order events: nothing is lost, nobody waits for it, it ends when told."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
+from uuid_utils import uuid7
 
 from libs.contracts import codec, topics
 from libs.runtime.outbox import OutboxMessage
 from libs.trading.events import OrderChanged
 from services.signal.report_events import OrderNews, PublishedSignal
 from services.signal.report_forgetting import ROWS_MAX, forget_old
-from services.signal.report_reader import RECORDS_MAX, ReportReader
+from services.signal.report_reader import RECORDS_MAX, ReportReader, rest_s
 from tests.factories import NOON, a_signal, an_order_changed
 from tests.unit.services.signal.test_report_events import UUIDS
 
@@ -74,7 +74,9 @@ async def test_what_nobody_can_read_goes_to_the_dead_letters_and_the_rest_is_kep
     storage = StorageInMemory()
     broken = RecordOfKafka(topics.ORDER_EVENTS, b"\xff\xff")
 
-    await ReportReader(storage).take([broken, event_record(user_id="me"), event_record()])
+    await ReportReader(storage).take(
+        [broken, event_record(user_id="me", version=2), event_record()]
+    )
 
     assert len(storage.orders) == 1
     assert [letter.topic for letter in storage.dead] == [topics.DEAD_LETTERS] * 2
@@ -107,7 +109,7 @@ async def test_a_closing_reader_waits_for_nothing_and_says_that_it_kept_nothing(
         assert await taking is False
 
 
-async def test_a_batch_lets_others_have_their_turn() -> None:
+async def test_many_orders_let_others_have_their_turn() -> None:
     turns = 0
 
     async def other() -> None:
@@ -117,42 +119,41 @@ async def test_a_batch_lets_others_have_their_turn() -> None:
             await asyncio.sleep(0)
 
     task = asyncio.create_task(other())
-    await ReportReader(StorageInMemory()).take([event_record() for _ in range(200)])
+    await ReportReader(StorageInMemory()).take(
+        [event_record(order_id=str(uuid7())) for _ in range(400)]
+    )
     task.cancel()
 
     assert turns >= 10
 
 
-async def rested_s(reader: ReportReader, records: list[RecordOfKafka], took_s: float) -> float:
-    started_at = time.monotonic()
-    await reader.rest(records, took_s)
-    return time.monotonic() - started_at
+def test_a_reader_that_is_behind_leaves_the_machine_half_of_the_time() -> None:
+    assert rest_s(RECORDS_MAX, 0.05, lively=False) == 0.05
 
 
-async def test_a_reader_that_is_behind_leaves_the_machine_half_of_the_time() -> None:
-    reader = ReportReader(StorageInMemory())
-
-    assert await rested_s(reader, [event_record()] * RECORDS_MAX, 0.05) >= 0.05
+def test_a_reader_that_is_behind_leaves_most_of_the_time_to_signals() -> None:
+    assert rest_s(RECORDS_MAX, 0.05, lively=True) == pytest.approx(0.15)
 
 
-async def test_a_signal_that_leaves_is_given_room_and_those_after_it_most_of_the_time() -> None:
-    reader = ReportReader(StorageInMemory())
-
-    first_s = await rested_s(reader, [signal_record()] * RECORDS_MAX, 0)
-    async with asyncio.timeout(0.2):
-        await reader.rest([signal_record()] * RECORDS_MAX, 0)
-    lively_s = await rested_s(reader, [event_record()] * RECORDS_MAX, 0.05)
-
-    assert first_s >= 0.25
-    assert lively_s >= 0.15
+def test_a_reader_that_is_not_behind_has_rested_while_it_gathered() -> None:
+    assert rest_s(10, 0.05, lively=True) == 0
 
 
-async def test_a_closing_reader_does_not_rest() -> None:
+async def test_a_batch_is_bounded_by_its_number() -> None:
     reader = ReportReader(StorageInMemory())
     reader.close()
 
-    async with asyncio.timeout(1):
-        await reader.rest([event_record()], 60)
+    assert await reader.gather([event_record()] * 10) == RECORDS_MAX - 10
+    assert await reader.gather([event_record()] * RECORDS_MAX) == 0
+
+
+async def test_a_closing_reader_neither_gathers_nor_rests() -> None:
+    reader = ReportReader(StorageInMemory())
+    reader.close()
+
+    async with asyncio.timeout(30):
+        await reader.gather([event_record()])
+        await reader.rest([event_record()] * RECORDS_MAX, 3_600)
 
 
 async def test_old_rows_are_deleted_a_little_at_a_time_whatever_fails() -> None:

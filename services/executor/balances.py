@@ -1,4 +1,4 @@
-"""Keeps money and positions in memory for accounts whose follows' rules ask for them.
+"""Keeps money and positions in memory for accounts whose rules, or their follows', ask for them.
 
 Read apart from the order path, again and again; what could not be read for a while is unknown, and
 a rule that needs it leaves entries out.
@@ -17,7 +17,7 @@ import structlog
 from libs.trading.accounts import Account
 from libs.trading.calendar import trading_day
 from libs.trading.follows import Follow
-from libs.trading.limits import Rule
+from libs.trading.limits import NO_LIMITS, Limits, Rule
 from libs.trading.orders import Funds, Holding, Position, Product
 from libs.trading.sizing import SIZED_BY_MONEY
 from services.executor.baseline import Baseline
@@ -72,7 +72,12 @@ class Balances:
         accounts = self.followers.accounts.values()
         new = [it for it in accounts if not self.standings.knows(it.account_id)]
         await load_standings(self.standings, self.rows, self.baseline, new)
-        wanted = {follow.account_id for follow in self.followers.all() if _asks(follow)}
+        limits = self.followers.limits
+        wanted = {
+            follow.account_id
+            for follow in self.followers.all()
+            if _asks(follow, limits.get(follow.account_id, NO_LIMITS))
+        }
         for account_id in wanted:
             if self.standings.age_s(account_id) >= self.every_s:
                 self.errands.start(f"balances:{account_id}", partial(self._read, account_id))
@@ -115,9 +120,11 @@ async def load_standings(
         standings.note_elsewhere(account_id, day, held)
 
 
-def _asks(follow: Follow) -> bool:
+def _asks(follow: Follow, whole: Limits) -> bool:
     return follow.until_seq is None and (
-        follow.sizing.mode in SIZED_BY_MONEY or not _RULES.isdisjoint(follow.limits.rules)
+        follow.sizing.mode in SIZED_BY_MONEY
+        or not _RULES.isdisjoint(follow.limits.rules)
+        or not _RULES.isdisjoint(whole.rules)
     )
 
 

@@ -16,7 +16,7 @@ from libs.brokers.protocol import InstrumentBook
 from libs.trading.accounts import Account, Environment, SessionState
 from libs.trading.entries import Entry, Standing, entry_of
 from libs.trading.follows import Follow
-from libs.trading.limits import Rule
+from libs.trading.limits import NO_LIMITS, Limits, Rule
 from libs.trading.orders import OrderExtra, OrderTerms, Product, Side, Validity
 from libs.trading.reasons import Refusal, SkipReason
 from libs.trading.risk import change_refused, decide
@@ -74,7 +74,10 @@ class Placed(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Fanout:
-    """The rules of one broker and the minting of names; everything else comes in per call."""
+    """The rules of one broker and the minting of names; everything else comes in per call.
+
+    `account_limits` are those of whole accounts as they stand now; who is not in it has none.
+    """
 
     manifest: BrokerManifest
     instruments: InstrumentBook
@@ -82,6 +85,7 @@ class Fanout:
     standings: Stood
     mint_order_id: Callable[[], str]
     mint_tag: Callable[[], str]
+    account_limits: Mapping[str, Limits] = field(default_factory=dict)
 
     def asks_price(self, signal: Signal, follows: Iterable[Follow]) -> bool:
         """Tell whether a quote is needed before these followers can be planned."""
@@ -91,7 +95,7 @@ class Fanout:
         if needs_quote(self.manifest, terms):
             return True
         return signal.action is SignalAction.PLACE and any(
-            _asks_price(follow, terms) for follow in follows
+            _asks_price(follow, terms, self._limits_of(follow)) for follow in follows
         )
 
     def entries(
@@ -104,7 +108,9 @@ class Fanout:
         quotes: Quotes = NO_QUOTES,
     ) -> list[PlannedOrder]:
         """Plan a PLACE for every follow it reaches; one that the exchange would freeze is cut."""
-        decisions = _Decisions(self._shapes(signal, quotes), self.standings, at)
+        decisions = _Decisions(
+            self._shapes(signal, quotes), self.standings, self.account_limits, at
+        )
         return [
             order
             for follow in follows
@@ -184,7 +190,14 @@ class Fanout:
             quantity = sized(entry, follow.sizing, account)
         if isinstance(quantity, Refusal):
             return quantity
-        refusal = change_refused(entry, sum(present), quantity, follow.limits, account=account)
+        refusal = change_refused(
+            entry,
+            sum(present),
+            quantity,
+            follow.limits,
+            account=account,
+            account_limits=self._limits_of(follow),
+        )
         if refusal:
             return refusal
         cuts = slices_of(entry.instrument, quantity)
@@ -209,6 +222,9 @@ class Fanout:
         # Where the exchange would freeze even a lot it is the broker who says so: never nothing.
         cuts = slices_of(instrument, quantity) or (quantity,)
         return [shapes.of(account, side, cut) for cut in cuts]
+
+    def _limits_of(self, follow: Follow) -> Limits:
+        return self.account_limits.get(follow.account_id, NO_LIMITS)
 
     def _shapes(self, signal: Signal, quotes: Quotes) -> Shapes:
         return Shapes(
@@ -241,10 +257,11 @@ class _Decisions:
 
     shapes: Shapes
     standings: Stood
+    account_limits: Mapping[str, Limits]
     at: datetime
     _entries: dict[Environment, Entry] = field(default_factory=dict)
     # By the identity of the rules, which `Followers` keeps once each: hashing them costs more.
-    _alike: dict[tuple[Environment, int, int], tuple[int, ...] | Refusal] = field(
+    _alike: dict[tuple[Environment, int, int, int], tuple[int, ...] | Refusal] = field(
         default_factory=dict
     )
 
@@ -270,24 +287,27 @@ class _Decisions:
 
     def _quantities(self, follow: Follow, environment: Environment) -> tuple[int, ...] | Refusal:
         limits, sizing = follow.limits, follow.sizing
+        whole = self.account_limits.get(follow.account_id, NO_LIMITS)
         entry = self._entry(environment)
-        if sizing.mode in SIZED_BY_MONEY or not _COUNTS.isdisjoint(limits.rules):
-            return self._decide(entry, follow)
+        counts = not (_COUNTS.isdisjoint(limits.rules) and _COUNTS.isdisjoint(whole.rules))
+        if counts or sizing.mode in SIZED_BY_MONEY:
+            return self._decide(entry, follow, whole)
         if entry.side is Side.SELL and not limits.short_allowed:
-            return self._decide(entry, follow)
-        key = (environment, id(sizing), id(limits))
+            return self._decide(entry, follow, whole)
+        key = (environment, id(sizing), id(limits), id(whole))
         known = self._alike.get(key)
         if known is None:
-            known = self._alike[key] = decide(entry, sizing, limits)
+            known = self._alike[key] = decide(entry, sizing, limits, account_limits=whole)
         return known
 
-    def _decide(self, entry: Entry, follow: Follow) -> tuple[int, ...] | Refusal:
+    def _decide(self, entry: Entry, follow: Follow, whole: Limits) -> tuple[int, ...] | Refusal:
         return decide(
             entry,
             follow.sizing,
             follow.limits,
             account=self.standings.of_account(follow.account_id),
             follow=self.standings.of_follow(follow),
+            account_limits=whole,
         )
 
     def _entry(self, environment: Environment) -> Entry:
@@ -310,8 +330,8 @@ class _Decisions:
         return known
 
 
-def _asks_price(follow: Follow, terms: OrderTerms) -> bool:
-    rules = follow.limits.rules
+def _asks_price(follow: Follow, terms: OrderTerms, whole: Limits) -> bool:
+    rules = follow.limits.rules + whole.rules
     if Rule.PRICE_DISTANCE in rules:
         return True
     if terms.limit_price is not None or terms.trigger_price is not None:

@@ -88,7 +88,7 @@ def build_replica(
     ledger = _ledger(settings, pool, shards, departure)
     flow = ExecutorFlow(
         followers=followers,
-        fanout=_fanout(settings, gateways, partitions, standings),
+        fanout=_fanout(settings, gateways, followers, standings),
         ledger=ledger,
         sources=repository,
         lanes=Lanes(settings.in_flight_max),
@@ -211,16 +211,17 @@ def watched(
 
 
 def _fanout(
-    settings: ExecutorSettings, gateways: OpenGateways, partitions: int, standings: Standings
+    settings: ExecutorSettings, gateways: OpenGateways, followers: Followers, standings: Standings
 ) -> Fanout:
     key = bytes.fromhex(settings.order_tag_key.get_secret_value())
     return Fanout(
         manifest=gateways.manifest,
         instruments=gateways.instruments(),
-        partitions=partitions,
+        partitions=followers.partitions,
         standings=standings,
         mint_order_id=lambda: str(uuid7()),
         mint_tag=lambda: mint_client_order_id(key),
+        account_limits=followers.limits,
     )
 
 
@@ -253,7 +254,9 @@ class _Memory:
         pool, broker = self.repository.pool, self.repository.broker
         await load_standings(self.standings, DayRows(pool, broker), Baseline(pool), accounts)
         fresh = await self.departure.sessions.load(account_ids)
-        self.followers.take(shards, follows, accounts, planned)
+        # Read last: what changes from now on is found by the poll. Without them nothing is planned.
+        limits = await self.repository.account_limits()
+        self.followers.take(shards, follows, accounts, planned, limits)
         self.departure.pace.begin(account_ids, time.monotonic())
         for environment in {session.environment for session in fresh}:
             gateway = self.gateways.of(environment)

@@ -15,6 +15,7 @@ from libs.trading.follows import Follow
 from libs.trading.orders import Product, Side
 from libs.trading.signals import Signal
 from libs.trading.states import OrderState
+from services.executor.account_limits import AccountLimitRows, AccountLimits
 from services.executor.rows import terms_of
 
 _ORDER_COLUMNS = """order_id, version, change_id::text::bigint AS change_id, changed_at, state,
@@ -84,6 +85,10 @@ class Repository:
             account_ids,
         )
         return [account_of(row) for row in rows]
+
+    async def account_limits(self, *, changed_after: datetime | None = None) -> list[AccountLimits]:
+        rows = AccountLimitRows(self.pool)
+        return await rows.of_broker(self.broker, changed_after=changed_after)
 
     async def now(self) -> datetime:
         now: datetime = await self.pool.fetchval("SELECT clock_timestamp()")

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 from libs.contracts.order_json import instant_json, order_json
 from libs.runtime.identity import Principal, Role, requires
 from libs.runtime.problems import Problem
+from services.executor.account_limits_routes import router as account_limits_router
 from services.executor.attention_routes import router as attention_router
 from services.executor.dead_letter_routes import router as dead_letter_router
 from services.executor.kill_switch_routes import router as kill_switch_router
@@ -19,6 +20,7 @@ _OPERATORS = requires(Role.VIEWER_OPERATOR, Role.OPERATOR, Role.ADMIN)
 _SEES_ALL = frozenset({Role.VIEWER_OPERATOR, Role.OPERATOR, Role.ADMIN})
 
 router = APIRouter()
+router.include_router(account_limits_router)
 router.include_router(attention_router)
 router.include_router(dead_letter_router)
 router.include_router(kill_switch_router)

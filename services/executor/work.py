@@ -88,7 +88,7 @@ class Work:
         await self.every(self.sweep_every_s, "sweep", self.flow.sweep)
 
     async def refresh(self) -> None:
-        """Poll for follows and accounts that changed, in case the bus did not say so."""
+        """Poll for limits of accounts that changed, and for what the bus may not have told."""
         while True:
             await asyncio.sleep(self.sweep_every_s)
             if self.shards.assigned:
@@ -125,6 +125,9 @@ class Work:
                 self.sessions.learn(account)
         for follow in await self.repository.follows(changed_after=since - _LOOK_BACK):
             self.followers.learn_follow(follow)
+        for limits in await self.repository.account_limits(changed_after=since - _LOOK_BACK):
+            if self.followers.learn_limits(limits):
+                log.info("account_limits_learnt", account_id=limits.account_id)
         self._seen_until = now
 
     async def _survive(self, name: str, step: Callable[[], Awaitable[object]]) -> None:

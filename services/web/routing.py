@@ -12,6 +12,7 @@ PREFIXES: dict[str, str] = {
     ),
     **dict.fromkeys(
         (
+            "account-limits",
             "orders",
             "positions",
             "approvals",

@@ -8,6 +8,7 @@ from libs.runtime.internal_client import OpenedSession
 from libs.trading.accounts import Account, SessionState
 from libs.trading.follows import Follow
 from libs.trading.signals import Signal
+from services.executor.account_limits import AccountLimits
 from tests.model.database_line import DatabaseLine
 from tests.model.tables import Lease, Tables
 from tests.model.virtual_time import START
@@ -45,6 +46,10 @@ class ViewsInMemory:
                 if at >= since and (account_ids is None or account.account_id in account_ids)
             ]
         )
+
+    async def account_limits(self, *, changed_after: datetime | None = None) -> list[AccountLimits]:
+        """Nobody here limits a whole account."""
+        return await self.line.ask(list)
 
     async def planned(self, shards: Sequence[int]) -> dict[tuple[int, str], int]:
         return await self.line.ask(

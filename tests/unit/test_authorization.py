@@ -44,6 +44,7 @@ auth POST /trader/broker/{broker}/refresh : master
 auth PUT /client/broker/{broker}/credentials : follower
 auth PUT /trader/broker/{broker}/credentials : master
 executor DELETE /kill-switches : operator
+executor GET /account-limits/{account_id} : OPERATORS follower
 executor GET /attention : OPERATORS
 executor GET /dead-letters : OPERATORS
 executor GET /kill-switches : OPERATORS
@@ -54,6 +55,7 @@ executor POST /attention/decisions/{decision_id}/confirm : admin operator
 executor POST /attention/{order_id}/decisions : admin operator
 executor POST /dead-letters/{letter_id}/replay : admin operator
 executor POST /dead-letters/{letter_id}/set-aside : admin operator
+executor PUT /account-limits/{account_id} : admin operator follower
 executor PUT /kill-switches : operator
 signal DELETE /follows/{follow_id} : follower
 signal DELETE /strategies/{strategy_id}/webhooks/{webhook_id} : master

@@ -22,6 +22,7 @@ from services.web.routing import Target, target_of
         ("/webhooks/s1/secret", "signal"),
         ("/reports", "signal"),
         ("/instruments", "signal"),
+        ("/account-limits/a1", "executor"),
         ("/orders", "executor"),
         ("/orders/", "executor"),
         ("/positions", "executor"),

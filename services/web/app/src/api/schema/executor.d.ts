@@ -4,6 +4,33 @@
  */
 
 export interface paths {
+    "/account-limits/{account_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Account Limits
+         * @description Show what an account may copy at most, whatever its follows allow.
+         */
+        get: operations["account_limits_account_limits__account_id__get"];
+        /**
+         * Limit Account
+         * @description Put limits in place of all present ones. Entries keep to them within about a second.
+         *
+         *     They count what the whole account does. Exits and cancels are never held up. Sending the
+         *     limits that stand already changes nothing.
+         */
+        put: operations["limit_account_account_limits__account_id__put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/attention": {
         parameters: {
             query?: never;
@@ -224,6 +251,119 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AccountLimitsAnswer
+         * @description Null and empty are no limit. Money is in rupees, times are Indian.
+         */
+        AccountLimitsAnswer: {
+            /**
+             * Instruments Allowed
+             * @default []
+             */
+            instruments_allowed: string[];
+            /**
+             * Instruments Denied
+             * @default []
+             */
+            instruments_denied: string[];
+            /** Loss Per Day Max */
+            loss_per_day_max?: string | null;
+            /** Open Positions Max */
+            open_positions_max?: number | null;
+            /** Order Quantity Max */
+            order_quantity_max?: number | null;
+            /** Order Value Max */
+            order_value_max?: string | null;
+            /** Orders Per Day Max */
+            orders_per_day_max?: number | null;
+            /** Price Distance Bps Max */
+            price_distance_bps_max?: number | null;
+            /**
+             * Products Allowed
+             * @default []
+             */
+            products_allowed: components["schemas"]["Product"][];
+            /**
+             * Segments Allowed
+             * @default []
+             */
+            segments_allowed: components["schemas"]["Segment"][];
+            /**
+             * Segments Denied
+             * @default []
+             */
+            segments_denied: components["schemas"]["Segment"][];
+            /** Trading From Ist */
+            trading_from_ist?: string | null;
+            /** Trading Until Ist */
+            trading_until_ist?: string | null;
+        };
+        /**
+         * AccountLimitsBody
+         * @description What an account may copy at most, whatever its follows allow. Exits and cancels always go.
+         *
+         *     Money is in rupees, times are Indian. What is left out is not limited.
+         */
+        AccountLimitsBody: {
+            /**
+             * Instruments Allowed
+             * @default []
+             * @example [
+             *       "NSE:SBIN",
+             *       "NFO:NIFTY"
+             *     ]
+             */
+            instruments_allowed: string[];
+            /**
+             * Instruments Denied
+             * @default []
+             * @example [
+             *       "NSE:SBIN",
+             *       "NFO:NIFTY"
+             *     ]
+             */
+            instruments_denied: string[];
+            /** Loss Per Day Max */
+            loss_per_day_max?: string | null;
+            /** Open Positions Max */
+            open_positions_max?: number | null;
+            /** Order Quantity Max */
+            order_quantity_max?: number | null;
+            /** Order Value Max */
+            order_value_max?: string | null;
+            /** Orders Per Day Max */
+            orders_per_day_max?: number | null;
+            /** Price Distance Bps Max */
+            price_distance_bps_max?: number | null;
+            /**
+             * Products Allowed
+             * @default []
+             */
+            products_allowed: components["schemas"]["Product"][];
+            /**
+             * Segments Allowed
+             * @default []
+             */
+            segments_allowed: components["schemas"]["Segment"][];
+            /**
+             * Segments Denied
+             * @default []
+             */
+            segments_denied: components["schemas"]["Segment"][];
+            /** Trading From Ist */
+            trading_from_ist?: string | null;
+            /** Trading Until Ist */
+            trading_until_ist?: string | null;
+        };
+        /**
+         * AccountLimitsChangeBody
+         * @description `limits` stand in for all there were, `{}` takes them away; `version` is of those seen.
+         */
+        AccountLimitsChangeBody: {
+            limits: components["schemas"]["AccountLimitsBody"];
+            /** Version */
+            version: number;
+        };
+        /**
          * Decision
          * @enum {string}
          */
@@ -261,6 +401,11 @@ export interface components {
             subject: string;
         };
         /**
+         * Product
+         * @enum {string}
+         */
+        Product: "DELIVERY" | "INTRADAY" | "CARRY_FORWARD" | "MTF";
+        /**
          * ReasonBody
          * @description Why somebody does what touches other people's orders; kept beside it.
          */
@@ -274,6 +419,27 @@ export interface components {
          * @enum {string}
          */
         Scope: "PLATFORM" | "BROKER" | "STRATEGY" | "MASTER" | "ACCOUNT" | "ALGO_ID";
+        /**
+         * Segment
+         * @description What followers tell apart; futures and options are those on shares and indices.
+         * @enum {string}
+         */
+        Segment: "EQUITY" | "FUTURES" | "OPTIONS" | "CURRENCY" | "COMMODITY";
+        /**
+         * StoredLimitsAnswer
+         * @description Version 0 is an account of which nobody limited anything yet; `changed_by` is a user.
+         */
+        StoredLimitsAnswer: {
+            /** Account Id */
+            account_id: string;
+            /** Changed At */
+            changed_at: string | null;
+            /** Changed By */
+            changed_by: string | null;
+            limits: components["schemas"]["AccountLimitsAnswer"];
+            /** Version */
+            version: number;
+        };
         /** ValidationError */
         ValidationError: {
             /** Context */
@@ -296,6 +462,72 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    account_limits_account_limits__account_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredLimitsAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    limit_account_account_limits__account_id__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountLimitsChangeBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredLimitsAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     attention_attention_get: {
         parameters: {
             query?: {

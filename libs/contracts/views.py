@@ -31,6 +31,7 @@ def account_of(row: Row) -> Account:
         algo_id=row["algo_id"],
         orders_per_second_max=row["orders_per_second_max"],
         consent_version=row["consent_version"],
+        strategy_algo_ids=row["strategy_algo_ids"] or {},
     )
 
 

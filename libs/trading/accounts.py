@@ -1,6 +1,6 @@
 """A broker account as the services need to know it: never a credential, never a token."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -40,7 +40,9 @@ class SessionState(StrEnum):
 class Account:
     """The whole public state of one broker account; `version` grows with every change.
 
-    `egress` names the egress profile for order writes, None for the machine's own address.
+    What the law asks of a live account is here as long as its evidence is good: `regime` (PAPER
+    without), `egress`, the profile its order writes leave by (None for the machine's own address),
+    `algo_id` for every strategy, and `strategy_algo_ids` for those that have one of their own.
     `orders_per_second_max` is a lower limit the owner chose, None for the manifest's.
     """
 
@@ -58,3 +60,8 @@ class Account:
     algo_id: str | None = None
     orders_per_second_max: int | None = None
     consent_version: int | None = None
+    strategy_algo_ids: dict[str, str] = field(default_factory=dict, hash=False)
+
+    def algo_id_of(self, strategy_id: str) -> str | None:
+        """Name the algo id that orders of this strategy carry here; None if there is none."""
+        return self.strategy_algo_ids.get(strategy_id, self.algo_id)

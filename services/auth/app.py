@@ -21,6 +21,7 @@ from libs.runtime.vault import KeyRing
 from services.auth import (
     routes_brokers,
     routes_callback,
+    routes_evidence,
     routes_internal,
     routes_notifications,
     routes_people,
@@ -29,6 +30,7 @@ from services.auth.brokers import Brokers, manifest_of
 from services.auth.copies import Copies
 from services.auth.credentials import Strongbox
 from services.auth.demo import create_demo_admin
+from services.auth.evidence import EvidenceFlow
 from services.auth.flow import ConnectionFlow
 from services.auth.identities import OwnIdentities
 from services.auth.inbox import Inbox
@@ -36,6 +38,7 @@ from services.auth.margins import Margins
 from services.auth.passwords import Passwords, passwords_of
 from services.auth.people import PeopleFlow
 from services.auth.repository_accounts import AccountRepository
+from services.auth.repository_evidence import EvidenceRepository
 from services.auth.repository_identities import IdentityRepository
 from services.auth.repository_notifications import NotificationRepository
 from services.auth.repository_people import PeopleRepository
@@ -70,6 +73,7 @@ def build_app(
         routes_people.router,
         *routes_brokers.routers,
         routes_callback.router,
+        routes_evidence.router,
         routes_notifications.router,
         routes_internal.router,
         health_router(ready),
@@ -96,7 +100,14 @@ async def _start(
     stack.push_async_callback(brokers.aclose)
 
     _know_people(app, settings, pool, copies)
-    app.state.connections = await _connections(settings, apps, pool, copies, brokers, relay)
+    partitions = int(await pool.fetchval("select partitions from public.installation"))
+    accounts = AccountRepository(pool, partitions, copies)
+    app.state.connections = _connections(settings, apps, pool, accounts, copies, brokers, relay)
+    app.state.evidence = EvidenceFlow(
+        papers=EvidenceRepository(pool, accounts, copies),
+        manifest_of=manifest_of,
+        wake_outbox=relay.wake,
+    )
     app.state.notifications = NotificationRepository(pool)
     app.state.sessions = SessionRepository(pool, copies)
     app.state.pool = pool
@@ -110,7 +121,8 @@ async def _start(
         )
 
     app.state.link = await stack.enter_async_context(KafkaLink(bus, prepare=same_partitions))
-    sweeper = Sweeper(pool, app.state.connections.expire, every_s=settings.sweep_every_s)
+    ends = (app.state.connections.expire, app.state.evidence.close_run_out)
+    sweeper = Sweeper(pool, ends, every_s=settings.sweep_every_s)
     keep(stack, relay.run(), "outbox-relay")
     keep(stack, sweeper.run(), "sweeper")
 
@@ -126,18 +138,18 @@ def _know_people(app: FastAPI, settings: AuthSettings, pool: asyncpg.Pool, copie
     )
 
 
-async def _connections(
+def _connections(
     settings: AuthSettings,
     apps: PlatformApps,
     pool: asyncpg.Pool,
+    accounts: AccountRepository,
     copies: Copies,
     brokers: Brokers,
     relay: OutboxRelay,
 ) -> ConnectionFlow:
-    partitions = int(await pool.fetchval("select partitions from public.installation"))
     return ConnectionFlow(
         states=StateRepository(pool),
-        accounts=AccountRepository(pool, partitions, copies),
+        accounts=accounts,
         sessions=SessionRepository(pool, copies),
         brokers=brokers,
         apps=apps,

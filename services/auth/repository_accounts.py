@@ -75,7 +75,7 @@ class AccountRepository:
             subject = f"account:{account_id}"
             details = {"broker": link.broker, "broker_client_id": client_id}
             await record(connection, actor, "broker_connected", subject, **details)
-            account = (await self._announce(connection, [account_id]))[0]
+            account = (await self.announce(connection, [account_id]))[0]
             await self._copies.put_sessions(await sessions.fetch(connection, [account_id]))
         return account
 
@@ -116,7 +116,7 @@ class AccountRepository:
                     """,
                     account_id,
                 )
-                await self._announce(connection, [account_id])
+                await self.announce(connection, [account_id])
             subject = f"account:{account_id}"
             await record(connection, actor, "broker_disconnected", subject, broker=link.broker)
             await self._copies.drop_sessions([account_id])
@@ -172,6 +172,12 @@ class AccountRepository:
             account_id,
         )
 
+    async def announce(self, connection: "Connection", account_ids: Sequence[str]) -> list[Account]:
+        """Tell everybody how these accounts stand, in the caller's transaction."""
+        accounts = await sessions.accounts(connection, account_ids)
+        await enqueue(connection, "auth", [self._event(account) for account in accounts])
+        return accounts
+
     async def _ended(
         self, connection: "Connection", account_ids: Sequence[str], state: SessionState, told: Told
     ) -> None:
@@ -186,7 +192,7 @@ class AccountRepository:
             account_ids,
             state.value,
         )
-        notices = [told(account) for account in await self._announce(connection, account_ids)]
+        notices = [told(account) for account in await self.announce(connection, account_ids)]
         await notifications.store(connection, notices)
         await enqueue(connection, "auth", [message_of(notice) for notice in notices])
         for account_id in account_ids:
@@ -194,13 +200,6 @@ class AccountRepository:
                 connection, PLATFORM, "session_ended", f"account:{account_id}", state=state
             )
         await self._copies.drop_sessions(account_ids)
-
-    async def _announce(
-        self, connection: "Connection", account_ids: Sequence[str]
-    ) -> list[Account]:
-        accounts = await sessions.accounts(connection, account_ids)
-        await enqueue(connection, "auth", [self._event(account) for account in accounts])
-        return accounts
 
     def _event(self, account: Account) -> OutboxMessage:
         return OutboxMessage(

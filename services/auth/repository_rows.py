@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from libs.brokers.protocol import LoginGrant
-from libs.trading.accounts import Environment, Regime, SessionState
+from libs.trading.accounts import Environment, SessionState
 from services.auth.accounts import Slot, waiting
 from services.auth.credentials import COLUMNS, Sealed
 from services.auth.login_states import Link
@@ -62,9 +62,9 @@ async def put_account(
         """
         insert into auth.broker_accounts (
             account_id, user_id, broker, kind, broker_client_id, session_state,
-            session_expires_at, environment, regime, connected_at, last_sync_at
+            session_expires_at, environment, connected_at, last_sync_at
         )
-        values ($1, $2, $3, $4, $5, 'CONNECTED', $6, $7, $8, clock_timestamp(), clock_timestamp())
+        values ($1, $2, $3, $4, $5, 'CONNECTED', $6, $7, clock_timestamp(), clock_timestamp())
         on conflict (account_id) do update set
             broker_client_id = excluded.broker_client_id,
             session_state = excluded.session_state,
@@ -81,7 +81,6 @@ async def put_account(
         grant.profile.broker_client_id,
         grant.expires_at,
         Environment.PAPER.value,
-        Regime.PAPER.value,
     )
 
 

@@ -102,9 +102,10 @@ async def fetch(
     rows = await connection.fetch(
         f"""
         select a.account_id, a.broker, a.broker_client_id, a.environment, a.session_expires_at,
-            a.egress, a.version, c.app_id, c.access_token, c.refresh_token, c.api_secret,
+            n.egress, a.version, c.app_id, c.access_token, c.refresh_token, c.api_secret,
             c.more_fields, c.login_key, c.session_key
         from auth.broker_accounts a join auth.broker_credentials c using (account_id)
+            join auth.accounts_now n using (account_id)
         where a.account_id = any($1::uuid[]) and a.session_state = 'CONNECTED'
             and a.session_expires_at > clock_timestamp() and c.session_key is not null
         order by a.account_id
@@ -120,7 +121,7 @@ def _account(row: asyncpg.Record) -> Account:
     for name in _ACCOUNT_FIELDS:
         kind = _KINDS.get(name)
         values[name] = kind(row[name]) if kind else row[name]
-    return Account(**values)
+    return Account(**{**values, "strategy_algo_ids": row["strategy_algo_ids"] or {}})
 
 
 def _session(row: asyncpg.Record) -> StoredSession:

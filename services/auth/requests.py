@@ -6,6 +6,7 @@ from fastapi import Depends, Request
 
 from libs.runtime.identity import Principal, Role, requires
 from services.auth.actors import Actor
+from services.auth.evidence import EvidenceFlow
 from services.auth.flow import ConnectionFlow
 from services.auth.identities import OwnIdentities
 from services.auth.people import PeopleFlow
@@ -48,6 +49,11 @@ def _sessions(request: Request) -> SessionRepository:
     return sessions
 
 
+def _evidence(request: Request) -> EvidenceFlow:
+    flow: EvidenceFlow = request.app.state.evidence
+    return flow
+
+
 def _identified(request: Request) -> IdentityRepository:
     identified: IdentityRepository = request.app.state.identified
     return identified
@@ -63,6 +69,7 @@ People = Annotated[PeopleFlow, Depends(_people)]
 Users = Annotated[PeopleRepository, Depends(_users)]
 Notices = Annotated[NotificationRepository, Depends(_notifications)]
 Sessions = Annotated[SessionRepository, Depends(_sessions)]
+Proofs = Annotated[EvidenceFlow, Depends(_evidence)]
 Identified = Annotated[IdentityRepository, Depends(_identified)]
 Own = Annotated[OwnIdentities, Depends(_identities)]
 

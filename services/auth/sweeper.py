@@ -1,7 +1,7 @@
-"""What auth does by itself: ends sessions whose time is over, and clears what nobody needs."""
+"""What auth does by itself: ends sessions and evidence whose time is over, and clears old rows."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import asyncpg
 import structlog
@@ -39,10 +39,10 @@ _TIDY = (
 
 class Sweeper:
     def __init__(
-        self, pool: asyncpg.Pool, expire: Callable[[], Awaitable[int]], *, every_s: float
+        self, pool: asyncpg.Pool, ends: Sequence[Callable[[], Awaitable[int]]], *, every_s: float
     ) -> None:
         self._pool = pool
-        self._expire = expire
+        self._ends = ends
         self._every_s = every_s
 
     async def run(self) -> None:
@@ -51,7 +51,8 @@ class Sweeper:
         clock = asyncio.get_running_loop().time
         while True:
             try:
-                await self._expire()
+                for end in self._ends:
+                    await end()
                 if clock() >= tidy_at:
                     await self.tidy()
                     tidy_at = clock() + _TIDY_EVERY_S

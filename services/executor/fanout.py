@@ -16,6 +16,7 @@ from libs.brokers.protocol import InstrumentBook
 from libs.trading.accounts import Account, Environment, SessionState
 from libs.trading.entries import Entry, Standing, entry_of
 from libs.trading.follows import Follow
+from libs.trading.lawful import missing_for_entry, missing_for_exit
 from libs.trading.limits import NO_LIMITS, Limits, Rule
 from libs.trading.orders import OrderExtra, OrderTerms, Product, Side, Validity
 from libs.trading.reasons import Refusal, SkipReason
@@ -212,7 +213,7 @@ class Fanout:
         quantity = closed_by(signal, instrument, mine, elsewhere)
         if isinstance(quantity, Refusal):
             return [shapes.refused(account, side, quantity)]
-        unfit = _account_unfit(account)
+        unfit = _account_unfit(account, signal)
         if account is None or unfit:
             refusal = Refusal(unfit or SkipReason.DISCONNECTED, {})
             return [shapes.refused(account, side, refusal, quantity)]
@@ -267,7 +268,7 @@ class _Decisions:
 
     def shapes_for(self, follow: Follow, account: Account | None) -> list[Shape]:
         side = self.shapes.signal.side or Side.BUY
-        unfit = _account_unfit(account)
+        unfit = _account_unfit(account, self.shapes.signal)
         if account is None or unfit:
             refusal = Refusal(unfit or SkipReason.DISCONNECTED, {})
             return [self.shapes.refused(account, side, refusal)]
@@ -339,9 +340,9 @@ def _asks_price(follow: Follow, terms: OrderTerms, whole: Limits) -> bool:
     return follow.sizing.mode in SIZED_IN_RUPEES or Rule.ORDER_VALUE in rules
 
 
-def _account_unfit(account: Account | None) -> SkipReason | None:
+def _account_unfit(account: Account | None, signal: Signal) -> SkipReason | None:
     if account is None or account.session_state is SessionState.DISCONNECTED:
         return SkipReason.DISCONNECTED
-    if account.environment is Environment.LIVE and account.consent_version is None:
-        return SkipReason.NO_CONSENT
-    return None
+    if signal.action is SignalAction.EXIT:
+        return missing_for_exit(account)
+    return missing_for_entry(account, signal.strategy_id)

@@ -77,7 +77,7 @@ class Shapes:
         self, account: Account | None, side: Side, quantity: int, refusal: Refusal | None
     ) -> Shape:
         environment = account.environment if account else Environment.PAPER
-        algo_id = account.algo_id if account else None
+        algo_id = account.algo_id_of(self.signal.strategy_id) if account else None
         reason, message = (refusal.reason, sentence(*refusal)) if refusal else (None, "")
         key = (environment, algo_id, side, quantity, reason, message)
         known = self._shapes.get(key)

@@ -15,9 +15,11 @@ from services.web.routing import target_of
 OPERATORS = "admin operator viewer_operator"
 EVERYONE = f"{OPERATORS} follower master"
 MATRIX = """
+auth DELETE /auth/accounts/{account_id}/evidence/{evidence_id} : admin operator
 auth DELETE /auth/api-keys/{key_id} : signed in
 auth DELETE /client/broker/{broker}/disconnect : follower
 auth DELETE /trader/broker/{broker}/disconnect : master
+auth GET /auth/accounts/{account_id}/evidence : OPERATORS
 auth GET /auth/api-keys : signed in
 auth GET /auth/me : signed in
 auth GET /auth/options : public
@@ -41,6 +43,10 @@ auth POST /notifications/read-all : signed in
 auth POST /notifications/{notice_id}/read : signed in
 auth POST /trader/broker/{broker}/connect : master
 auth POST /trader/broker/{broker}/refresh : master
+auth PUT /auth/accounts/{account_id}/evidence/algo-id : admin operator
+auth PUT /auth/accounts/{account_id}/evidence/algo-id/{strategy_id} : admin operator
+auth PUT /auth/accounts/{account_id}/evidence/egress : admin operator
+auth PUT /auth/accounts/{account_id}/evidence/regime : admin operator
 auth PUT /client/broker/{broker}/credentials : follower
 auth PUT /trader/broker/{broker}/credentials : master
 executor DELETE /kill-switches : operator

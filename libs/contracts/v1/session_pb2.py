@@ -25,21 +25,25 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1flibs/contracts/v1/session.proto\x12\x0blockstep.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa2\x04\n\x0c\x41\x63\x63ountState\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0e\n\x06\x62roker\x18\x03 \x01(\t\x12&\n\x04kind\x18\x04 \x01(\x0e\x32\x18.lockstep.v1.AccountKind\x12\x0f\n\x07version\x18\x05 \x01(\x03\x12\x30\n\rsession_state\x18\x06 \x01(\x0e\x32\x19.lockstep.v1.SessionState\x12-\n\x0b\x65nvironment\x18\x07 \x01(\x0e\x32\x18.lockstep.v1.Environment\x12#\n\x06regime\x18\x08 \x01(\x0e\x32\x13.lockstep.v1.Regime\x12\x18\n\x10\x62roker_client_id\x18\t \x01(\t\x12;\n\x12session_expires_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x12\x13\n\x06\x65gress\x18\x0b \x01(\tH\x01\x88\x01\x01\x12\x14\n\x07\x61lgo_id\x18\x0c \x01(\tH\x02\x88\x01\x01\x12\"\n\x15orders_per_second_max\x18\r \x01(\x03H\x03\x88\x01\x01\x12\x1c\n\x0f\x63onsent_version\x18\x0e \x01(\x03H\x04\x88\x01\x01\x42\x15\n\x13_session_expires_atB\t\n\x07_egressB\n\n\x08_algo_idB\x18\n\x16_orders_per_second_maxB\x12\n\x10_consent_version*\x9e\x01\n\x0cSessionState\x12\x1d\n\x19SESSION_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17SESSION_STATE_CONNECTED\x10\x01\x12\x19\n\x15SESSION_STATE_EXPIRED\x10\x02\x12\x17\n\x13SESSION_STATE_ERROR\x10\x03\x12\x1e\n\x1aSESSION_STATE_DISCONNECTED\x10\x04*W\n\x0b\x45nvironment\x12\x1b\n\x17\x45NVIRONMENT_UNSPECIFIED\x10\x00\x12\x15\n\x11\x45NVIRONMENT_PAPER\x10\x01\x12\x14\n\x10\x45NVIRONMENT_LIVE\x10\x02*\x87\x01\n\x06Regime\x12\x16\n\x12REGIME_UNSPECIFIED\x10\x00\x12\x10\n\x0cREGIME_PAPER\x10\x01\x12\x0f\n\x0bREGIME_SELF\x10\x02\x12\x11\n\rREGIME_FAMILY\x10\x03\x12\x15\n\x11REGIME_EMPANELLED\x10\x04\x12\x18\n\x14REGIME_USER_APPROVED\x10\x05*]\n\x0b\x41\x63\x63ountKind\x12\x1c\n\x18\x41\x43\x43OUNT_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41\x43\x43OUNT_KIND_CLIENT\x10\x01\x12\x17\n\x13\x41\x43\x43OUNT_KIND_TRADER\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1flibs/contracts/v1/session.proto\x12\x0blockstep.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa5\x05\n\x0c\x41\x63\x63ountState\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0e\n\x06\x62roker\x18\x03 \x01(\t\x12&\n\x04kind\x18\x04 \x01(\x0e\x32\x18.lockstep.v1.AccountKind\x12\x0f\n\x07version\x18\x05 \x01(\x03\x12\x30\n\rsession_state\x18\x06 \x01(\x0e\x32\x19.lockstep.v1.SessionState\x12-\n\x0b\x65nvironment\x18\x07 \x01(\x0e\x32\x18.lockstep.v1.Environment\x12#\n\x06regime\x18\x08 \x01(\x0e\x32\x13.lockstep.v1.Regime\x12\x18\n\x10\x62roker_client_id\x18\t \x01(\t\x12;\n\x12session_expires_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x12\x13\n\x06\x65gress\x18\x0b \x01(\tH\x01\x88\x01\x01\x12\x14\n\x07\x61lgo_id\x18\x0c \x01(\tH\x02\x88\x01\x01\x12\"\n\x15orders_per_second_max\x18\r \x01(\x03H\x03\x88\x01\x01\x12\x1c\n\x0f\x63onsent_version\x18\x0e \x01(\x03H\x04\x88\x01\x01\x12I\n\x11strategy_algo_ids\x18\x0f \x03(\x0b\x32..lockstep.v1.AccountState.StrategyAlgoIdsEntry\x1a\x36\n\x14StrategyAlgoIdsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x15\n\x13_session_expires_atB\t\n\x07_egressB\n\n\x08_algo_idB\x18\n\x16_orders_per_second_maxB\x12\n\x10_consent_version*\x9e\x01\n\x0cSessionState\x12\x1d\n\x19SESSION_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17SESSION_STATE_CONNECTED\x10\x01\x12\x19\n\x15SESSION_STATE_EXPIRED\x10\x02\x12\x17\n\x13SESSION_STATE_ERROR\x10\x03\x12\x1e\n\x1aSESSION_STATE_DISCONNECTED\x10\x04*W\n\x0b\x45nvironment\x12\x1b\n\x17\x45NVIRONMENT_UNSPECIFIED\x10\x00\x12\x15\n\x11\x45NVIRONMENT_PAPER\x10\x01\x12\x14\n\x10\x45NVIRONMENT_LIVE\x10\x02*\x87\x01\n\x06Regime\x12\x16\n\x12REGIME_UNSPECIFIED\x10\x00\x12\x10\n\x0cREGIME_PAPER\x10\x01\x12\x0f\n\x0bREGIME_SELF\x10\x02\x12\x11\n\rREGIME_FAMILY\x10\x03\x12\x15\n\x11REGIME_EMPANELLED\x10\x04\x12\x18\n\x14REGIME_USER_APPROVED\x10\x05*]\n\x0b\x41\x63\x63ountKind\x12\x1c\n\x18\x41\x43\x43OUNT_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41\x43\x43OUNT_KIND_CLIENT\x10\x01\x12\x17\n\x13\x41\x43\x43OUNT_KIND_TRADER\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'libs.contracts.v1.session_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SESSIONSTATE']._serialized_start=631
-  _globals['_SESSIONSTATE']._serialized_end=789
-  _globals['_ENVIRONMENT']._serialized_start=791
-  _globals['_ENVIRONMENT']._serialized_end=878
-  _globals['_REGIME']._serialized_start=881
-  _globals['_REGIME']._serialized_end=1016
-  _globals['_ACCOUNTKIND']._serialized_start=1018
-  _globals['_ACCOUNTKIND']._serialized_end=1111
+  _globals['_ACCOUNTSTATE_STRATEGYALGOIDSENTRY']._loaded_options = None
+  _globals['_ACCOUNTSTATE_STRATEGYALGOIDSENTRY']._serialized_options = b'8\001'
+  _globals['_SESSIONSTATE']._serialized_start=762
+  _globals['_SESSIONSTATE']._serialized_end=920
+  _globals['_ENVIRONMENT']._serialized_start=922
+  _globals['_ENVIRONMENT']._serialized_end=1009
+  _globals['_REGIME']._serialized_start=1012
+  _globals['_REGIME']._serialized_end=1147
+  _globals['_ACCOUNTKIND']._serialized_start=1149
+  _globals['_ACCOUNTKIND']._serialized_end=1242
   _globals['_ACCOUNTSTATE']._serialized_start=82
-  _globals['_ACCOUNTSTATE']._serialized_end=628
+  _globals['_ACCOUNTSTATE']._serialized_end=759
+  _globals['_ACCOUNTSTATE_STRATEGYALGOIDSENTRY']._serialized_start=613
+  _globals['_ACCOUNTSTATE_STRATEGYALGOIDSENTRY']._serialized_end=667
 # @@protoc_insertion_point(module_scope)

@@ -1,6 +1,7 @@
 import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -56,7 +57,14 @@ ACCOUNT_KIND_CLIENT: AccountKind
 ACCOUNT_KIND_TRADER: AccountKind
 
 class AccountState(_message.Message):
-    __slots__ = ("account_id", "user_id", "broker", "kind", "version", "session_state", "environment", "regime", "broker_client_id", "session_expires_at", "egress", "algo_id", "orders_per_second_max", "consent_version")
+    __slots__ = ("account_id", "user_id", "broker", "kind", "version", "session_state", "environment", "regime", "broker_client_id", "session_expires_at", "egress", "algo_id", "orders_per_second_max", "consent_version", "strategy_algo_ids")
+    class StrategyAlgoIdsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     BROKER_FIELD_NUMBER: _ClassVar[int]
@@ -71,6 +79,7 @@ class AccountState(_message.Message):
     ALGO_ID_FIELD_NUMBER: _ClassVar[int]
     ORDERS_PER_SECOND_MAX_FIELD_NUMBER: _ClassVar[int]
     CONSENT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_ALGO_IDS_FIELD_NUMBER: _ClassVar[int]
     account_id: str
     user_id: str
     broker: str
@@ -85,4 +94,5 @@ class AccountState(_message.Message):
     algo_id: str
     orders_per_second_max: int
     consent_version: int
-    def __init__(self, account_id: _Optional[str] = ..., user_id: _Optional[str] = ..., broker: _Optional[str] = ..., kind: _Optional[_Union[AccountKind, str]] = ..., version: _Optional[int] = ..., session_state: _Optional[_Union[SessionState, str]] = ..., environment: _Optional[_Union[Environment, str]] = ..., regime: _Optional[_Union[Regime, str]] = ..., broker_client_id: _Optional[str] = ..., session_expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., egress: _Optional[str] = ..., algo_id: _Optional[str] = ..., orders_per_second_max: _Optional[int] = ..., consent_version: _Optional[int] = ...) -> None: ...
+    strategy_algo_ids: _containers.ScalarMap[str, str]
+    def __init__(self, account_id: _Optional[str] = ..., user_id: _Optional[str] = ..., broker: _Optional[str] = ..., kind: _Optional[_Union[AccountKind, str]] = ..., version: _Optional[int] = ..., session_state: _Optional[_Union[SessionState, str]] = ..., environment: _Optional[_Union[Environment, str]] = ..., regime: _Optional[_Union[Regime, str]] = ..., broker_client_id: _Optional[str] = ..., session_expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., egress: _Optional[str] = ..., algo_id: _Optional[str] = ..., orders_per_second_max: _Optional[int] = ..., consent_version: _Optional[int] = ..., strategy_algo_ids: _Optional[_Mapping[str, str]] = ...) -> None: ...

@@ -15,9 +15,9 @@ async def test_others_read_the_views_and_nothing_else(database: Database, servic
 
     assert await may(dsn, "select * from auth.accounts_now")
     assert await may(dsn, "select * from auth.stops") is (service == "executor")
-    for table in ("users", "broker_accounts", "broker_credentials", "sign_ins", "audit", "outbox"):
+    for table in ("users", "broker_accounts", "broker_credentials", "evidence", "audit", "outbox"):
         assert not await may(dsn, f"select * from auth.{table}")  # noqa: S608  # A constant.
-    assert not await may(dsn, "update auth.accounts_now set egress = 'mine'")
+    assert not await may(dsn, "update auth.accounts_now set broker = 'mine'")
 
 
 async def test_audit_is_append_only_even_for_auth(database: Database) -> None:
@@ -31,6 +31,19 @@ async def test_audit_is_append_only_even_for_auth(database: Database) -> None:
         "update auth.audit set action = 'x'",
         "delete from auth.audit",
         "truncate auth.audit",
+    ):
+        assert not await may(dsn, statement)
+
+
+async def test_evidence_is_closed_but_never_rewritten_or_removed(database: Database) -> None:
+    dsn = database.dsn("auth")
+
+    assert await may(dsn, "update auth.evidence set closed_reason = 'x'")
+    for statement in (
+        "update auth.evidence set value = 'x'",
+        "update auth.evidence set valid_until = null",
+        "delete from auth.evidence",
+        "truncate auth.evidence",
     ):
         assert not await may(dsn, statement)
 
@@ -62,7 +75,7 @@ async def test_stops_name_disabled_users_and_live_accounts_without_consent(world
     reasons = "select reason from auth.stops where account_id = %s"
     assert world.rows(reasons, account_id) == []
 
-    world.change("update auth.broker_accounts set environment = 'LIVE', regime = 'SELF'")
+    world.change("update auth.broker_accounts set environment = 'LIVE'")
 
     assert world.rows(reasons, account_id) == [("NO_CONSENT",)]
     world.change(
@@ -72,11 +85,11 @@ async def test_stops_name_disabled_users_and_live_accounts_without_consent(world
         account_id,
         follower.user_id,
     )
-    assert world.rows(reasons, account_id) == []
+    assert world.rows(reasons, account_id) == [("NO_REGIME",)]
     assert world.rows("select consent_version from auth.accounts_now") == [(3,)]
     world.change("update auth.consents set withdrawn_at = clock_timestamp()")
     assert world.rows(reasons, account_id) == [("NO_CONSENT",)]
-    world.change("update auth.broker_accounts set environment = 'PAPER', regime = 'PAPER'")
+    world.change("update auth.broker_accounts set environment = 'PAPER'")
     assert world.rows(reasons, account_id) == []
     world.change("update auth.users set disabled_at = clock_timestamp()")
     assert world.rows(reasons, account_id) == [("USER_DISABLED",)]

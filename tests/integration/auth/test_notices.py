@@ -1,8 +1,7 @@
 """Sessions that end, what the bus hears of accounts, and in-app notifications."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,42 +9,14 @@ from uuid_utils import uuid7
 
 from libs.contracts import codec, topics
 from libs.contracts.notices import message_of
-from libs.runtime.bus import Publisher, TopicReader, open_bus
+from libs.runtime.bus import Publisher, open_bus
 from libs.runtime.settings import KafkaSettings
 from libs.trading.accounts import Account, SessionState
 from libs.trading.events import Notice, NoticeKind
 from libs.trading.shards import shard_of
+from tests.integration.auth.hearing import hearing
 from tests.integration.auth.running import RunningSimulator, World, running_auth
 from tests.servers import Database, Servers
-
-
-class Heard:
-    """What the bus carried on one topic since it was opened."""
-
-    def __init__(self, reader: TopicReader, topic: str) -> None:
-        self._reader = reader
-        self._topic = topic
-        self.records: list[tuple[int, bytes | None, Any]] = []
-
-    async def wait_for(self, count: int) -> list[tuple[int, bytes | None, Any]]:
-        async with asyncio.timeout(15):
-            async for batch in self._reader.batches():
-                self.records += [
-                    (r.partition, r.key, codec.decode(self._topic, r.value or b"")) for r in batch
-                ]
-                if len(self.records) >= count:
-                    break
-        return self.records
-
-
-@asynccontextmanager
-async def hearing(servers: Servers, topic: str) -> AsyncIterator[Heard]:
-    reader = TopicReader(servers.kafka_bootstrap_servers, [topic])
-    await reader.start()
-    try:
-        yield Heard(reader, topic)
-    finally:
-        await reader.stop()
 
 
 async def eventually(fact: Callable[[], Awaitable[bool]]) -> None:

@@ -15,6 +15,14 @@ from services.executor.births import Born
 from services.executor.replica import Replica
 from services.executor.rows import Claim, Due, PlannedOrder
 from tests.integration.executor.conftest import running
+from tests.integration.executor.papers import (
+    ALGO_ID,
+    LOSSES,
+    OTHER_ALGO_ID,
+    change_algo_id,
+    go_live,
+    record,
+)
 from tests.integration.executor.world import World, an_id, partitions
 
 KILL = "INSERT INTO executor.kill_switches (scope, reason, changed_by) VALUES ('PLATFORM', 'd', $1)"
@@ -23,6 +31,7 @@ OLD_EPOCH = "UPDATE executor.shard_leases SET epoch = epoch + 1"
 LAPSED_LEASE = "UPDATE executor.shard_leases SET until = clock_timestamp() - interval '1 s'"
 PAUSED = "UPDATE signal.follows SET paused = true"
 ENDED = "UPDATE signal.follows SET until_seq = from_seq"
+LIVE = "UPDATE auth.broker_accounts SET environment = 'LIVE'"
 DISCONNECTED = "UPDATE auth.broker_accounts SET session_state = 'DISCONNECTED'"
 
 OBSTACLES = {
@@ -33,6 +42,7 @@ OBSTACLES = {
     "the follow is paused": PAUSED,
     "the follow has ended": ENDED,
     "the account is disconnected": DISCONNECTED,
+    "the live account has no consent": LIVE,
 }
 
 
@@ -53,6 +63,17 @@ async def owning(replica: Replica) -> AsyncIterator[None]:
 async def waiting(world: World) -> AsyncIterator[Due]:
     """Plan one order that waits for its session."""
     follower = await world.a_follower()
+    world.sessions.missing.add(follower.account_id)
+    async with owning(world.replica):
+        await world.emit_and_hear()
+        yield await due(world)
+
+
+@pytest.fixture
+async def waiting_live(world: World) -> AsyncIterator[Due]:
+    """Plan one order of a live account that has all its papers and waits for its session."""
+    follower = await world.a_follower()
+    await go_live(world)
     world.sessions.missing.add(follower.account_id)
     async with owning(world.replica):
         await world.emit_and_hear()
@@ -102,6 +123,85 @@ async def test_nothing_is_claimed_while(world: World, waiting: Due, obstacle: st
 
     assert await claimed(world, waiting) == []
     assert await world.states() == ["PLANNED"]
+
+
+async def test_a_live_order_with_its_papers_is_claimed_and_carries_its_algo_id(
+    world: World, waiting_live: Due
+) -> None:
+    [claim] = await claimed(world, waiting_live)
+
+    assert claim.intent.algo_id == ALGO_ID
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+async def test_an_entry_is_skipped_with_its_reason_when_after_planning(
+    world: World, waiting_live: Due, loss: str
+) -> None:
+    reason, statement = LOSSES[loss]
+    await world.owner.execute(statement)
+
+    assert await claimed(world, waiting_live) == []
+    await world.replica.ledger.claims.skip_stopped([waiting_live])
+    [order] = await world.orders()
+    assert (order["state"], order["reason"]) == ("SKIPPED", reason)
+    assert order["message"]
+
+
+async def test_an_entry_whose_algo_id_was_exchanged_after_planning_is_skipped(
+    world: World, waiting_live: Due
+) -> None:
+    await change_algo_id(world)
+
+    assert await claimed(world, waiting_live) == []
+    await world.replica.ledger.claims.skip_stopped([waiting_live])
+    assert [order["reason"] for order in await world.orders()] == ["NO_ALGO_ID"]
+
+
+async def test_an_algo_id_that_is_registered_again_stops_nothing(
+    world: World, waiting_live: Due
+) -> None:
+    await change_algo_id(world)
+    await record(world, "ALGO_ID", ALGO_ID, strategy_id=world.strategy_id)
+
+    assert len(await claimed(world, waiting_live)) == 1
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+async def test_an_exit_that_is_planned_leaves_whatever_paper_is_lost_then(
+    world: World, waiting_live: Due, loss: str
+) -> None:
+    await world.owner.execute("UPDATE executor.orders SET action = 'EXIT'")
+    await world.owner.execute(LOSSES[loss][1])
+    leaving = replace(waiting_live.leaving, kind=RequestKind.EXIT)
+
+    assert len(await claimed(world, replace(waiting_live, leaving=leaving))) == 1
+
+
+async def test_no_live_order_is_born_sending_without_its_papers(world: World) -> None:
+    await world.a_follower()
+    await go_live(world)
+    async with owning(world.replica):
+        signal = await world.emit()
+        orders = await planned_orders(world, signal)
+        await world.owner.execute(LOSSES["the regime runs out"][1])
+        refused = await born(world, signal, orders)
+        await change_algo_id(world)
+        signal = await world.emit()
+        exchanged = await born(world, signal, await planned_orders(world, signal))
+
+    assert (refused.claims, exchanged.claims) == ([], [])
+    assert {order["algo_id"] for order in await world.orders()} == {ALGO_ID}
+
+
+async def test_an_order_carries_its_strategys_own_algo_id(world: World) -> None:
+    await world.a_follower()
+    await go_live(world)
+    await record(world, "ALGO_ID", OTHER_ALGO_ID, strategy_id=world.strategy_id)
+    async with owning(world.replica):
+        signal = await world.emit()
+        made = await born(world, signal, await planned_orders(world, signal))
+
+    assert [claim.intent.algo_id for claim in made.claims] == [OTHER_ALGO_ID]
 
 
 async def test_what_has_expired_is_not_claimed(world: World, waiting: Due) -> None:

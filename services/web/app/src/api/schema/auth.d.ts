@@ -4,6 +4,126 @@
  */
 
 export interface paths {
+    "/auth/accounts/{account_id}/evidence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Shown
+         * @description Show what was ever recorded, newest first, and what live entries of the account lack.
+         */
+        get: operations["shown_auth_accounts__account_id__evidence_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/accounts/{account_id}/evidence/{evidence_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Withdraw
+         * @description Close evidence: entries that need it stop at once. It stays in the history.
+         */
+        delete: operations["withdraw_auth_accounts__account_id__evidence__evidence_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/accounts/{account_id}/evidence/algo-id": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Record Algo Id
+         * @description Record the id of all strategies that have none of their own here.
+         */
+        put: operations["record_algo_id_auth_accounts__account_id__evidence_algo_id_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/accounts/{account_id}/evidence/algo-id/{strategy_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Record Strategy Algo Id
+         * @description Record the id that this one strategy carries here.
+         */
+        put: operations["record_strategy_algo_id_auth_accounts__account_id__evidence_algo_id__strategy_id__put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/accounts/{account_id}/evidence/egress": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Record Egress
+         * @description Record the way out that the broker registered for this account's orders.
+         */
+        put: operations["record_egress_auth_accounts__account_id__evidence_egress_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/accounts/{account_id}/evidence/regime": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Record Regime
+         * @description Record by what right software may trade this account; it takes the place of the last.
+         */
+        put: operations["record_regime_auth_accounts__account_id__evidence_regime_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/api-keys": {
         parameters: {
             query?: never;
@@ -431,6 +551,40 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * AccountEvidence
+         * @description `lacking` is all that live entries of this account lack, also while it is a paper account.
+         *
+         *     `stopped` is why its entries are skipped now; paper needs none of it.
+         */
+        AccountEvidence: {
+            /** Account Id */
+            account_id: string;
+            /**
+             * Environment
+             * @enum {string}
+             */
+            environment: "PAPER" | "LIVE";
+            /** Evidence */
+            evidence: components["schemas"]["EvidenceAnswer"][];
+            /** Lacking */
+            lacking: components["schemas"]["Lacking"][];
+            stopped: components["schemas"]["SkipReason"] | null;
+        };
+        /**
+         * AlgoIdBody
+         * @description The id that orders carry, as the exchange gave it.
+         */
+        AlgoIdBody: {
+            /** Algo Id */
+            algo_id: string;
+            /** Algo Name */
+            algo_name: string;
+            /** Reference */
+            reference: string;
+            /** Valid Until */
+            valid_until?: string | null;
+        };
         /** ApiKey */
         ApiKey: {
             /** Created At */
@@ -553,10 +707,109 @@ export interface components {
             /** Message */
             message: string;
         };
+        /**
+         * EgressBody
+         * @description `profile` names the executor's way out, `address` is the one the broker registered for it.
+         */
+        EgressBody: {
+            /** Address */
+            address: string;
+            /** Profile */
+            profile: string;
+            /** Reference */
+            reference: string;
+            /** Valid Until */
+            valid_until?: string | null;
+        };
+        /**
+         * EmpanelledBody
+         * @description Run by an algo provider that the exchanges empanelled, on the broker's `host`.
+         */
+        EmpanelledBody: {
+            /** Host */
+            host: string;
+            /** Provider Id */
+            provider_id: string;
+            /** Reference */
+            reference: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            regime: "EMPANELLED";
+            /** Valid Until */
+            valid_until?: string | null;
+        };
+        /**
+         * EvidenceAnswer
+         * @description `value` is the regime, the egress profile or the algo id. Open until `closed_at` is set.
+         */
+        EvidenceAnswer: {
+            /** Closed As */
+            closed_as: ("REPLACED" | "WITHDRAWN" | "RAN_OUT") | null;
+            /** Closed At */
+            closed_at: string | null;
+            /** Closed By */
+            closed_by: string | null;
+            /** Closed Reason */
+            closed_reason: string;
+            /** Details */
+            details: {
+                [key: string]: string;
+            };
+            /** Evidence Id */
+            evidence_id: string;
+            kind: components["schemas"]["Kind"];
+            /** Recorded At */
+            recorded_at: string;
+            /** Recorded By */
+            recorded_by: string;
+            /** Reference */
+            reference: string;
+            /** Strategy Id */
+            strategy_id: string | null;
+            /** Valid Until */
+            valid_until: string | null;
+            /** Value */
+            value: string;
+        };
+        /**
+         * FamilyBody
+         * @description Run by a relative: `address` is the one they share, `reference` the proof of the relation.
+         */
+        FamilyBody: {
+            /** Address */
+            address: string;
+            /** Reference */
+            reference: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            regime: "FAMILY";
+            /**
+             * Relation
+             * @enum {string}
+             */
+            relation: "SPOUSE" | "DEPENDENT_CHILD" | "DEPENDENT_PARENT";
+            /** Valid Until */
+            valid_until?: string | null;
+        };
         /** HTTPValidationError */
         HTTPValidationError: {
             /** Detail */
             detail?: components["schemas"]["ValidationError"][];
+        };
+        /**
+         * Kind
+         * @enum {string}
+         */
+        Kind: "REGIME" | "EGRESS" | "ALGO_ID";
+        /** Lacking */
+        Lacking: {
+            reason: components["schemas"]["SkipReason"];
+            /** Sentence */
+            sentence: string;
         };
         /** Notification */
         Notification: {
@@ -620,6 +873,23 @@ export interface components {
          * @enum {string}
          */
         Role: "follower" | "master" | "viewer_operator" | "operator" | "admin";
+        /**
+         * SelfBody
+         * @description The owner's own software: `address` is the static one registered to the owner.
+         */
+        SelfBody: {
+            /** Address */
+            address: string;
+            /** Reference */
+            reference: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            regime: "SELF";
+            /** Valid Until */
+            valid_until?: string | null;
+        };
         /** SignInBody */
         SignInBody: {
             /** Email */
@@ -643,6 +913,12 @@ export interface components {
              */
             environment: "production" | "local";
         };
+        /**
+         * SkipReason
+         * @description Why a follower got no order. Each has a sentence the follower understands.
+         * @enum {string}
+         */
+        SkipReason: "EXPIRED" | "PAUSED" | "KILL" | "NO_CONSENT" | "NO_REGIME" | "NO_EGRESS" | "NO_ALGO_ID" | "DISCONNECTED" | "SESSION" | "TOO_SMALL" | "CLOSED_ELSEWHERE" | "MASTER_CANCELLED" | "UNSUPPORTED" | "UNSUPPORTED_PRODUCT" | "UNSUPPORTED_VALIDITY" | "UNSUPPORTED_SEGMENT" | "UNKNOWN_INSTRUMENT" | "NO_QUOTE" | "TOO_MANY_CHANGES" | "CLOSED" | "RATE_DAY_BLOCK" | "OVERLOAD" | "NO_PRICE" | "FUNDS_UNKNOWN" | "EQUITY_UNKNOWN" | "MASTER_EQUITY_UNKNOWN" | "TOO_MANY_SLICES" | "AFTER_MARKET" | "AFTER_MARKET_UNSUPPORTED" | "DISCLOSED_QUANTITY" | "ATTACHED_EXITS" | "SHORT" | "PRODUCT_LEFT_OUT" | "SEGMENT_LEFT_OUT" | "INSTRUMENT_LEFT_OUT" | "TRADING_WINDOW" | "ORDERS_PER_DAY" | "ORDERS_UNKNOWN" | "LOSS_PER_DAY" | "LOSS_UNKNOWN" | "OPEN_POSITIONS" | "POSITIONS_UNKNOWN" | "ORDER_QUANTITY" | "ORDER_VALUE" | "PRICE_MOVED";
         /** StatusAnswer */
         StatusAnswer: {
             /**
@@ -682,6 +958,21 @@ export interface components {
             /** Margin Age S */
             margin_age_s?: number | null;
         };
+        /**
+         * UserApprovedBody
+         * @description The owner approves each order at the broker, and it leaves from there.
+         */
+        UserApprovedBody: {
+            /** Reference */
+            reference: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            regime: "USER_APPROVED";
+            /** Valid Until */
+            valid_until?: string | null;
+        };
         /** UserBody */
         UserBody: {
             /** Display Name */
@@ -715,6 +1006,212 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    shown_auth_accounts__account_id__evidence_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountEvidence"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    withdraw_auth_accounts__account_id__evidence__evidence_id__delete: {
+        parameters: {
+            query: {
+                reason: string;
+            };
+            header?: never;
+            path: {
+                account_id: string;
+                evidence_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvidenceAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    record_algo_id_auth_accounts__account_id__evidence_algo_id_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlgoIdBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvidenceAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    record_strategy_algo_id_auth_accounts__account_id__evidence_algo_id__strategy_id__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+                strategy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlgoIdBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvidenceAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    record_egress_auth_accounts__account_id__evidence_egress_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EgressBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvidenceAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    record_regime_auth_accounts__account_id__evidence_regime_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SelfBody"] | components["schemas"]["FamilyBody"] | components["schemas"]["EmpanelledBody"] | components["schemas"]["UserApprovedBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvidenceAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     own_keys_auth_api_keys_get: {
         parameters: {
             query?: never;

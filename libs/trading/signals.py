@@ -19,6 +19,15 @@ class SignalAction(StrEnum):
         return self in {SignalAction.CANCEL, SignalAction.EXIT}
 
 
+class CopyMode(StrEnum):
+    """What of a master's trading a strategy copies; chosen when it begins."""
+
+    # Each order, and what becomes of it.
+    ORDERS = "ORDERS"
+    # What was filled, when it was filled.
+    FILLS = "FILLS"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stamps:
     """When a signal passed each stage; UTC. Only `accepted_at` is on the database's clock."""
@@ -37,8 +46,9 @@ class Signal:
     EXIT they change in `parent_signal_id` and repeat its instrument. An EXIT's `side` is the side
     that closes; its `terms` say how. Its quantity is the master's own: of `held_quantity`, what was
     left to close before, and followers close the same share of what they have left; without it
-    they close all. A PLACE with `filled_after` copies fills of an order of `terms.quantity`: the
-    part from `filled_before` on. `extras` is what the master's order had and a copy may not have.
+    entries at work are cancelled and all is closed. A PLACE with `filled_after` copies fills of an
+    order of `terms.quantity`: the part from `filled_before` on. `extras` is what the master's order
+    had and a copy may not have.
     `master_price` is what the master traded at and `master_equity` what the strategy is traded
     with, in rupees, where the master says so.
     """

@@ -136,7 +136,7 @@ class Copying:
         return self.followers.following_in(self.signal, self.shards)
 
     async def _exit(self, page: Page, follows: Sequence[Follow], quotes: Quotes) -> None:
-        if not self.signal.is_partial_exit:
+        if self.signal.held_quantity is None:
             # First stop what could still open something, then close what is open.
             await self._cancel(page, await page.entries_at_work(self.shards))
         opened = await page.opened(self.shards)

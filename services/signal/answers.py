@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from libs.contracts.rules_json import LimitsAnswer, SizingAnswer, limits_answer, sizing_answer
 from libs.trading.orders import OrderTerms, OrderType, Product, Side, Validity
-from libs.trading.signals import Signal, SignalAction
+from libs.trading.signals import CopyMode, Signal, SignalAction
 from services.signal.records import StoredFollow, Strategy
 
 
@@ -39,6 +39,9 @@ class SignalAnswer(BaseModel):
     validity: Validity
     terms: TermsAnswer | None
     parent_signal_id: str | None
+    held_quantity: int | None
+    filled_before: int | None
+    filled_after: int | None
     accepted_at: datetime
     expires_at: datetime
 
@@ -56,6 +59,7 @@ class StrategyAnswer(BaseModel):
     name: str
     description: str
     equity: Decimal | None
+    copy_mode: CopyMode
     created_at: datetime
     changed_at: datetime
 
@@ -115,6 +119,9 @@ def signal_answer(signal: Signal) -> SignalAnswer:
         validity=signal.validity,
         terms=_terms_answer(signal.terms) if signal.terms else None,
         parent_signal_id=signal.parent_signal_id,
+        held_quantity=signal.held_quantity,
+        filled_before=None if signal.filled_after is None else signal.filled_before,
+        filled_after=signal.filled_after,
         accepted_at=signal.stamps.accepted_at,
         expires_at=signal.expires_at,
     )
@@ -127,6 +134,7 @@ def strategy_answer(strategy: Strategy) -> StrategyAnswer:
         name=strategy.name,
         description=strategy.description,
         equity=strategy.equity,
+        copy_mode=strategy.copy_mode,
         created_at=strategy.created_at,
         changed_at=strategy.changed_at,
     )

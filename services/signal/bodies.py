@@ -8,13 +8,19 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from libs.contracts.fields import Body, DecimalText, InstrumentText, Quantity, Rupees
 from libs.contracts.rules_json import LimitsBody, SizingBody
 from libs.trading.orders import OrderTerms, OrderType, Product, Side, Validity
-from libs.trading.signals import SignalAction
+from libs.trading.signals import CopyMode, SignalAction
 from services.signal.proposal import Proposal
 
 
 def _seconds(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | None):
         raise ValueError("must be a whole number of seconds, as 30")  # noqa: TRY004  # pydantic reports ValueError
+    return value
+
+
+def _filled(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | None) or (value or 0) < 0:
+        raise ValueError("must be a whole number from 0, in shares or contracts, as 0")
     return value
 
 
@@ -49,6 +55,8 @@ class SignalBody(Body):
     """POST /signals. Which fields an action takes is judged in `proposal.check`.
 
     `master_price` is what the master traded at: followers' price guards compare with it.
+    `held_quantity` is what was left to close before an EXIT of a part. `filled_before` and
+    `filled_after` say which part of the order a fill was, where the strategy copies fills.
     """
 
     strategy_id: UUID
@@ -63,6 +71,11 @@ class SignalBody(Body):
         int | None, BeforeValidator(_seconds, json_schema_input_type=int | None)
     ] = None
     master_price: DecimalText | None = None
+    held_quantity: Quantity | None = None
+    filled_before: Annotated[
+        int | None, BeforeValidator(_filled, json_schema_input_type=int | None)
+    ] = None
+    filled_after: Quantity | None = None
 
     def proposal(self) -> Proposal:
         return Proposal(
@@ -76,15 +89,22 @@ class SignalBody(Body):
             parent_signal_id=str(self.parent_signal_id) if self.parent_signal_id else None,
             expires_in_s=self.expires_in_s,
             master_price=self.master_price,
+            held_quantity=self.held_quantity,
+            filled_before=self.filled_before,
+            filled_after=self.filled_after,
         )
 
 
 class StrategyBody(Body):
-    """`equity` is what the master trades the strategy with, in rupees: followers size by it."""
+    """`equity` is what the master trades the strategy with, in rupees: followers size by it.
+
+    `copy_mode` is chosen once: an order must not be copied as an order and then by its fills.
+    """
 
     name: Name
     description: Description = ""
     equity: Rupees | None = None
+    copy_mode: CopyMode = CopyMode.ORDERS
 
 
 class StrategyChangeBody(Body):

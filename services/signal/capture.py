@@ -15,9 +15,17 @@ from libs.contracts.codec import Undecodable
 from libs.runtime.postgres import UNREACHABLE
 from libs.runtime.problems import Problem
 from libs.trading.events import BrokerUpdate
-from libs.trading.signals import Signal
+from libs.trading.signals import CopyMode, Signal
 from libs.trading.tags import is_ours
-from services.signal.capture_decision import Capture, CapturedOrder, Step, first_step, next_step
+from services.signal.capture_decision import (
+    Capture,
+    CapturedOrder,
+    Held,
+    Step,
+    first_step,
+    next_step,
+)
+from services.signal.capture_fills import as_it_was_taken, fill_step
 from services.signal.proposal import Proposal
 from services.signal.replay import SignalRequest
 
@@ -41,7 +49,7 @@ class Book(Protocol):
         """Find an order that this strategy captured."""
         ...
 
-    async def net_quantity(self, capture: Capture, instrument: str, product: str) -> int: ...
+    async def held(self, capture: Capture, instrument: str, product: str) -> Held: ...
 
     async def keep(self, capture: Capture, order: CapturedOrder) -> None:
         """Write an order down, and what it filled since into the account's position."""
@@ -64,9 +72,10 @@ class CaptureFlow:
         """Act on a word about an order of a captured account. Repeating changes nothing."""
         if not self._is_foreign(capture, update):
             return
-        step = await self._step(capture, update)
-        if step is not None:
+        while (step := await self._step(capture, update)) is not None:
             await self._carry_out(capture, step)
+            if capture.copy_mode is CopyMode.ORDERS or step.proposal is None:
+                return
 
     def _is_foreign(self, capture: Capture, update: BrokerUpdate) -> bool:
         if is_ours(self.tag_key, update.report.client_order_id):
@@ -77,16 +86,21 @@ class CaptureFlow:
     async def _step(self, capture: Capture, update: BrokerUpdate) -> Step | None:
         report = update.report
         known = await self.book.order(capture, report.broker_order_id)
-        if known is not None:
+        if known is not None and capture.copy_mode is CopyMode.ORDERS:
             return next_step(capture, known, update)
-        net = 0
+        held = Held()
         if report.instrument and report.product:
-            net = await self.book.net_quantity(capture, report.instrument, report.product)
-        return first_step(capture, net, update)
+            held = await self.book.held(capture, report.instrument, report.product)
+        if capture.copy_mode is CopyMode.FILLS:
+            return fill_step(capture, known, held, update)
+        return first_step(capture, held, update)
 
     async def _carry_out(self, capture: Capture, step: Step) -> None:
         order = step.order
-        if step.proposal is not None:
+        if step.leaves is not None:
+            order = await self._emitted(capture, order, step.leaves, f"{step.name} exit")
+            order = replace(order, action=step.order.action, signal_id=None)
+        if step.proposal is not None and (step.leaves is None or not order.problem):
             order = await self._emitted(capture, order, step.proposal, step.name)
         await self.book.keep(capture, order)
 
@@ -110,6 +124,8 @@ class CaptureFlow:
             strategy_id=capture.strategy_id,
             action=signal.action.value,
         )
+        if capture.copy_mode is CopyMode.FILLS:
+            order = as_it_was_taken(order, proposal, signal)
         return order if order.signal_id else replace(order, signal_id=signal.signal_id)
 
 

@@ -18,11 +18,10 @@ from libs.trading.orders import (
     Product,
     Side,
 )
-from libs.trading.signals import SignalAction
-from services.signal.lifetime import PLACE_DEFAULT_S
+from libs.trading.signals import CopyMode, SignalAction
 from services.signal.proposal import Proposal
 
-_OVER = frozenset(
+OVER = frozenset(
     {OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.REJECTED, OrderStatus.LAPSED}
 )
 _TAKEN_BACK = frozenset({OrderStatus.CANCELLED, OrderStatus.REJECTED})
@@ -34,10 +33,15 @@ _EXTRAS = {
     OrderExtra.DISCLOSED_QUANTITY: "it shows only a part of its quantity, and copies show all",
     OrderExtra.ATTACHED_EXITS: "it has a stop or a target attached, and copies have none",
 }
-LATE_PART = (
-    "it closed a part of the position and was heard of too late for a copy of an order: followers "
-    "still hold that part"
-)
+QUANTITY_STAYS = "its quantity was changed: followers keep what each of them has to close"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What the copied orders add up to: `net` is signed, `closing` is what exits at work close."""
+
+    net: int = 0
+    closing: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +55,7 @@ class Capture:
     began_at: datetime
     # A running follow of the same login: its copies would come back as the master's own orders.
     follows_too: bool
+    copy_mode: CopyMode = CopyMode.ORDERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,64 +82,65 @@ class CapturedOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """How the order stands now; `proposal` is what follows from it, `name` tells it from others."""
+    """How the order stands now; `proposal` is what follows from it, `name` tells it from others.
+
+    An order that turns a position round is a way out first, `leaves`, and an entry then.
+    """
 
     order: CapturedOrder
     proposal: Proposal | None = None
     name: str = ""
+    leaves: Proposal | None = None
 
 
-def first_step(capture: Capture, net_quantity: int, update: BrokerUpdate) -> Step | None:
+def first_step(capture: Capture, held: Held, update: BrokerUpdate) -> Step | None:
     """Judge an order that was not known; None while, or because, nothing comes of it."""
     report = update.report
-    if report.placed_at is None or report.placed_at < capture.began_at:
+    order = new_order(capture, update)
+    never_held = report.status in OVER and not report.filled_quantity
+    if order is None or report.status is OrderStatus.ACKED or never_held:
         return None
-    never_held = report.status in _OVER and not report.filled_quantity
-    if report.status is OrderStatus.ACKED or never_held:
-        return None
-    order = _standing(
-        CapturedOrder(
-            broker_order_id=report.broker_order_id,
-            placed_at=report.placed_at,
-            status=report.status,
-            instrument=report.instrument,
-            side=report.side,
-            product=report.product,
-            terms=report.terms,
-        ),
-        update,
-    )
-    problem = _problem(report)
-    if problem:
+    problem = unreadable(report)
+    if problem or report.terms is None or report.side is None:
         return Step(order=replace(order, problem=problem))
-    action = _action(report, net_quantity)
-    late = update.received_at - report.placed_at > timedelta(seconds=PLACE_DEFAULT_S)
-    if action is SignalAction.PLACE and late and _reduces(report, net_quantity):
-        order = replace(order, problem=LATE_PART)
-    proposal = Proposal(
-        strategy_id=capture.strategy_id,
-        action=action,
-        instrument=report.instrument,
-        side=report.side,
-        product=report.product,
-        validity=report.validity,
-        terms=report.terms,
-        broker_event_at=report.placed_at,
+    extras = [words for extra, words in _EXTRAS.items() if extra in report.extras]
+    order = replace(order, problem=extras[0] if extras else "")
+    to_close = abs(held.net) if report.side.sign * held.net < 0 else 0
+    if to_close >= report.terms.quantity:
+        if OrderExtra.AFTER_MARKET in report.extras:
+            return Step(order=order)
+        left = max(to_close - held.closing, report.terms.quantity)
+        leaves = opening(capture, report, SignalAction.EXIT, report.terms)
+        leaves = replace(leaves, held_quantity=left)
+        return Step(order=replace(order, action=leaves.action), proposal=leaves, name="new")
+    terms, turned = report.terms, None
+    if to_close and _has_no_life_left(report):
+        terms = replace(report.terms, quantity=report.terms.quantity - to_close)
+        closed = replace(report.terms, quantity=to_close)
+        turned = opening(capture, report, SignalAction.EXIT, closed)
+        turned = replace(turned, held_quantity=to_close)
+    entry = opening(capture, report, SignalAction.PLACE, terms)
+    entry = replace(entry, extras=report.extras)
+    return Step(
+        order=replace(order, action=entry.action), proposal=entry, name="new", leaves=turned
     )
-    return Step(order=replace(order, action=action), proposal=proposal, name="new")
 
 
 def next_step(capture: Capture, known: CapturedOrder, update: BrokerUpdate) -> Step | None:
     """Judge another word about a known order; None when it says nothing new."""
-    if known.status in _OVER or _is_stale(known, update):
+    if known.status in OVER or is_stale(known, update):
         return None
-    order = _standing(known, update)
-    if known.signal_id is None or known.action is not SignalAction.PLACE:
+    order = standing(known, update)
+    if known.signal_id is None:
         return Step(order=order)
     report = update.report
     if report.status in _TAKEN_BACK:
         return Step(order=order, proposal=_change(capture, known, update), name="cancel")
     terms = report.terms
+    if terms is not None and known.terms is not None and known.action is SignalAction.EXIT:
+        if terms.quantity != known.terms.quantity:
+            order = replace(order, problem=QUANTITY_STAYS)
+        terms = replace(terms, quantity=known.terms.quantity)
     if terms is None or not _changed(known, terms, update):
         return Step(order=order)
     order = replace(order, terms=terms, changes=known.changes + 1)
@@ -145,7 +151,25 @@ def next_step(capture: Capture, known: CapturedOrder, update: BrokerUpdate) -> S
     )
 
 
-def _standing(order: CapturedOrder, update: BrokerUpdate) -> CapturedOrder:
+def new_order(capture: Capture, update: BrokerUpdate) -> CapturedOrder | None:
+    """Begin to know an order; None for one that was placed before the capture began."""
+    report = update.report
+    if report.placed_at is None or report.placed_at < capture.began_at:
+        return None
+    order = CapturedOrder(
+        broker_order_id=report.broker_order_id,
+        placed_at=report.placed_at,
+        status=report.status,
+        instrument=report.instrument,
+        side=report.side,
+        product=report.product,
+        terms=report.terms,
+    )
+    return standing(order, update)
+
+
+def standing(order: CapturedOrder, update: BrokerUpdate) -> CapturedOrder:
+    """Bring an order to what the broker says of it now."""
     report = update.report
     from_feed = update.source is UpdateSource.FEED
     return replace(
@@ -158,7 +182,7 @@ def _standing(order: CapturedOrder, update: BrokerUpdate) -> CapturedOrder:
     )
 
 
-def _is_stale(known: CapturedOrder, update: BrokerUpdate) -> bool:
+def is_stale(known: CapturedOrder, update: BrokerUpdate) -> bool:
     at = update.report.at
     if update.report.filled_quantity < known.filled_quantity:
         return True
@@ -170,35 +194,36 @@ def _is_stale(known: CapturedOrder, update: BrokerUpdate) -> bool:
     )
 
 
-def _problem(report: OrderReport) -> str:
-    """Say why an order cannot be copied as it is, or nothing."""
-    for extra, words in _EXTRAS.items():
-        if extra in report.extras:
-            return words
+def unreadable(report: OrderReport) -> str:
+    """Say what of an order is not known well enough for a signal, or nothing."""
     if None in (report.instrument, report.side, report.product, report.terms):
         return "its instrument, side, product or type is not known here"
     return (report.terms and report.terms.problem()) or ""
 
 
-def _action(report: OrderReport, net_quantity: int) -> SignalAction:
-    """Tell a way out from an entry.
+def opening(
+    capture: Capture,
+    report: OrderReport,
+    action: SignalAction,
+    terms: OrderTerms,
+) -> Proposal:
+    """Propose a PLACE or an EXIT of what a report is about."""
+    return Proposal(
+        strategy_id=capture.strategy_id,
+        action=action,
+        instrument=report.instrument,
+        side=report.side,
+        product=report.product,
+        validity=report.validity,
+        terms=terms,
+        broker_event_at=report.placed_at,
+    )
 
-    Only what closes all, and has no life left in which it could be changed, is an EXIT: followers
-    then close what they hold of it. A part, or an order that waits, is copied as the order it is.
-    """
-    if report.terms is None or not _reduces(report, net_quantity):
-        return SignalAction.PLACE
-    held = abs(net_quantity)
-    filled = report.status is OrderStatus.FILLED and report.filled_quantity == held
-    at_market = report.terms.order_type is OrderType.MARKET and report.terms.quantity == held
-    return SignalAction.EXIT if filled or at_market else SignalAction.PLACE
 
-
-def _reduces(report: OrderReport, net_quantity: int) -> bool:
-    if report.side is None or report.terms is None:
-        return False
-    against = report.side.sign * net_quantity < 0
-    return against and report.terms.quantity <= abs(net_quantity)
+def _has_no_life_left(report: OrderReport) -> bool:
+    """Tell an order that can no longer be changed or taken back in any way that matters."""
+    at_market = report.terms is not None and report.terms.order_type is OrderType.MARKET
+    return at_market or report.status is OrderStatus.FILLED
 
 
 def _changed(known: CapturedOrder, terms: OrderTerms, update: BrokerUpdate) -> bool:

@@ -7,8 +7,8 @@ from datetime import datetime
 import asyncpg
 
 from libs.trading.orders import OrderStatus, OrderTerms, OrderType, Product, Side
-from libs.trading.signals import SignalAction
-from services.signal.capture_decision import Capture, CapturedOrder
+from libs.trading.signals import CopyMode, SignalAction
+from services.signal.capture_decision import OVER, Capture, CapturedOrder, Held
 from services.signal.report_storage import keep_fill
 
 _WAIT_S = 2
@@ -16,12 +16,13 @@ _WAIT_S = 2
 _ORDERS_KEPT_DAYS = 8
 _CAPTURE = """
 select c.strategy_id, c.master_id, c.account_id, c.broker, c.broker_client_id, c.is_on, c.began_at,
+    s.copy_mode,
     exists (
         select from signal.follows f join auth.accounts_now a using (account_id)
         where f.until_seq is null and a.broker = c.broker
             and a.broker_client_id = c.broker_client_id
     ) as follows_too
-from signal.captures c
+from signal.captures c join signal.strategies s using (strategy_id)
 """
 _ORDER = (
     "broker_order_id, placed_at, status, instrument, side, product, order_type, quantity,"
@@ -52,13 +53,13 @@ class CaptureRepository:
 
     async def captures_on(self) -> Mapping[str, Capture]:
         rows = await self._rows(f"{_CAPTURE} where c.is_on")
-        return {row["account_id"]: Capture(**row) for row in rows}
+        return {row["account_id"]: _capture(row) for row in rows}
 
     async def capture_of(self, master_id: str, strategy_id: str) -> Capture | None:
         row = await self._row(
             f"{_CAPTURE} where c.strategy_id = $1 and c.master_id = $2", strategy_id, master_id
         )
-        return Capture(**row) if row else None
+        return _capture(row) if row else None
 
     async def login_follows(self, broker: str, broker_client_id: str) -> bool:
         """Say whether an account with this login follows anybody now."""
@@ -127,18 +128,26 @@ class CaptureRepository:
         )
         return [_order(row) for row in rows]
 
-    async def net_quantity(self, capture: Capture, instrument: str, product: str) -> int:
+    async def held(self, capture: Capture, instrument: str, product: str) -> Held:
+        """Sum up what the copied orders of an account hold, and what its exits at work close."""
         row = await self._row(
             """
-            select net_quantity from signal.captured_positions
-            where account_id = $1 and strategy_id = $2 and instrument = $3 and product = $4
+            select (
+                select net_quantity from signal.captured_positions
+                where account_id = $1 and strategy_id = $2 and instrument = $3 and product = $4
+            ) as net, (
+                select sum(quantity - filled_quantity) from signal.captured_orders
+                where account_id = $1 and strategy_id = $2 and instrument = $3 and product = $4
+                    and action = 'EXIT' and status <> all($5::text[])
+            ) as closing
             """,
             capture.account_id,
             capture.strategy_id,
             instrument,
             product,
+            [status.value for status in OVER],
         )
-        return int(row["net_quantity"]) if row else 0
+        return Held(net=int(row["net"] or 0), closing=int(row["closing"] or 0)) if row else Held()
 
     async def keep(self, capture: Capture, order: CapturedOrder) -> None:
         """Write an order down; what a copied one filled since goes into the position, once."""
@@ -162,7 +171,8 @@ class CaptureRepository:
                     order.product,
                     order.side.sign * filled,
                 )
-            if order.signal_id is not None and order.filled_quantity and order.average_price:
+            copies_orders = capture.copy_mode is CopyMode.ORDERS
+            if copies_orders and order.signal_id and order.filled_quantity and order.average_price:
                 await keep_fill(
                     connection, order.signal_id, order.filled_quantity, order.average_price
                 )
@@ -199,6 +209,10 @@ _FORGET = """
 delete from signal.captured_orders
 where account_id = $1 and changed_at < clock_timestamp() - make_interval(days => $2)
 """
+
+
+def _capture(row: asyncpg.Record) -> Capture:
+    return Capture(**{**row, "copy_mode": CopyMode(row["copy_mode"])})
 
 
 def _values(capture: Capture, order: CapturedOrder) -> list[object]:

@@ -20,7 +20,7 @@ from libs.trading.signals import Signal, SignalAction
 from services.signal import refusals
 from services.signal.following import begun, changed, check_account, ended
 from services.signal.metrics import ACCEPTED
-from services.signal.proposal import Proposal, check, check_parent, signal_of
+from services.signal.proposal import Proposal, check, check_mode, check_parent, signal_of
 from services.signal.records import (
     Standing,
     StoredFollow,
@@ -216,6 +216,7 @@ class SignalFlow:
         if not standing.owns_strategy:
             raise refusals.strategy_not_yours()
         check_parent(proposal, standing.parent)
+        check_mode(proposal, standing.copy_mode)
         if self.backlog.refuses(proposal.action):
             raise refusals.backlog_full(proposal.action)
 

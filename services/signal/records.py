@@ -8,7 +8,7 @@ from libs.contracts import codec, topics
 from libs.runtime.outbox import OutboxMessage
 from libs.trading.follows import Follow
 from libs.trading.shards import shard_of
-from libs.trading.signals import Signal
+from libs.trading.signals import CopyMode, Signal
 
 
 class NameTaken(Exception):
@@ -22,6 +22,7 @@ class Strategy:
     name: str
     description: str
     equity: Decimal | None
+    copy_mode: CopyMode
     created_at: datetime
     changed_at: datetime
 
@@ -47,6 +48,7 @@ class Standing:
 
     owns_strategy: bool
     equity: Decimal | None
+    copy_mode: CopyMode | None
     earlier: Earlier | None
     parent: Signal | None
 

@@ -67,16 +67,17 @@ def parent_unknown() -> Problem:
     return Problem(
         404,
         "PARENT_UNKNOWN",
-        "parent_signal_id: you have no such signal. Give the signal_id of the PLACE to change.",
+        "parent_signal_id: you have no such signal. Give that of the PLACE or EXIT to change.",
         field="parent_signal_id",
     )
 
 
-def parent_not_a_place(action: SignalAction) -> Problem:
+def parent_not_an_order(action: SignalAction) -> Problem:
     return Problem(
         409,
-        "PARENT_NOT_A_PLACE",
-        f"parent_signal_id: that signal is a {action}, only a PLACE can be changed or cancelled.",
+        "PARENT_NOT_AN_ORDER",
+        f"parent_signal_id: that signal is a {action}, only a PLACE or an EXIT can be changed or"
+        " cancelled.",
         field="parent_signal_id",
     )
 
@@ -85,7 +86,7 @@ def parent_of_another_strategy() -> Problem:
     return Problem(
         409,
         "PARENT_OF_ANOTHER_STRATEGY",
-        "parent_signal_id: that PLACE belongs to another strategy of yours. Send this under it.",
+        "parent_signal_id: that signal belongs to another strategy of yours. Send this under it.",
         field="parent_signal_id",
     )
 

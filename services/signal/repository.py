@@ -10,7 +10,7 @@ import asyncpg
 
 from libs.contracts import views
 from libs.trading.accounts import Account
-from libs.trading.signals import Signal
+from libs.trading.signals import CopyMode, Signal
 from services.signal.records import (
     Earlier,
     NameTaken,
@@ -25,7 +25,7 @@ _WAIT_S = 2
 _TURN_S = 5
 # One holds the counter, the next has its transaction open already.
 _CONNECTIONS_PER_MASTER = 2
-_STRATEGY = "strategy_id, master_id, name, description, equity, created_at, changed_at"
+_STRATEGY = "strategy_id, master_id, name, description, equity, copy_mode, created_at, changed_at"
 
 
 class SignalRepository:
@@ -83,7 +83,8 @@ class SignalRepository:
                 connection,
                 """
                 select strategy.strategy_id is not null as owns_strategy, strategy.equity,
-                    earlier.payload as earlier_payload, earlier.request_hash as earlier_hash,
+                    strategy.copy_mode, earlier.payload as earlier_payload,
+                    earlier.request_hash as earlier_hash,
                     parent.payload as parent_payload
                 from (select $1::uuid as master_id) asked
                 left join signal.strategies strategy
@@ -102,6 +103,7 @@ class SignalRepository:
         return Standing(
             owns_strategy=row["owns_strategy"],
             equity=row["equity"],
+            copy_mode=CopyMode(row["copy_mode"]) if row["copy_mode"] else None,
             earlier=Earlier(signal=signal_from(earlier), request_hash=row["earlier_hash"])
             if earlier
             else None,
@@ -115,6 +117,7 @@ class SignalRepository:
         name: str,
         description: str,
         equity: Decimal | None = None,
+        copy_mode: CopyMode = CopyMode.ORDERS,
     ) -> Strategy | None:
         """Create a strategy, and a master's counter with the first. None when the name is taken."""
         async with (
@@ -127,8 +130,9 @@ class SignalRepository:
             )
             row = await connection.fetchrow(
                 f"""
-                insert into signal.strategies (strategy_id, master_id, name, description, equity)
-                values ($1, $2, $3, $4, $5)
+                insert into signal.strategies (strategy_id, master_id, name, description, equity,
+                    copy_mode)
+                values ($1, $2, $3, $4, $5, $6)
                 on conflict (master_id, lower(name)) do nothing
                 returning {_STRATEGY}
                 """,  # noqa: S608  # constant
@@ -137,6 +141,7 @@ class SignalRepository:
                 name,
                 description,
                 equity,
+                copy_mode,
             )
         return Strategy(**row) if row else None
 

@@ -101,7 +101,7 @@ async def open_strategy(
     body: StrategyBody, master: Master, repository: Repository
 ) -> StrategyAnswer:
     strategy = await repository.add_strategy(
-        str(uuid7()), master.user_id, body.name, body.description, body.equity
+        str(uuid7()), master.user_id, body.name, body.description, body.equity, body.copy_mode
     )
     if strategy is None:
         raise refusals.name_taken(body.name)

@@ -18,7 +18,7 @@ from libs.runtime.bus import TopicReader
 from libs.runtime.bus_reader import Record
 from libs.runtime.outbox import Publishes
 from libs.trading.follows import Follow
-from libs.trading.signals import Signal
+from libs.trading.signals import CopyMode, Signal
 from services.signal.app import build_app
 from services.signal.settings import SignalSettings
 from tests.integration.signal.people import AuthThatKnows, auth_that_knows
@@ -69,8 +69,11 @@ class Person:
             headers={"Idempotency-Key": key or f"key {next(_keys)}"},
         )
 
-    async def open_strategy(self, name: str = "Momentum") -> str:
-        answer = await self.http.post("/strategies", json={"name": name})
+    async def open_strategy(
+        self, name: str = "Momentum", copy_mode: CopyMode = CopyMode.ORDERS
+    ) -> str:
+        strategy = {"name": name, "copy_mode": copy_mode.value}
+        answer = await self.http.post("/strategies", json=strategy)
         assert answer.status_code == 201, answer.text
         return str(answer.json()["strategy_id"])
 

@@ -10,7 +10,7 @@ import pytest
 from uuid_utils import uuid7
 
 from libs.contracts import codec, topics
-from libs.trading.signals import Signal
+from libs.trading.signals import CopyMode, Signal
 from tests.integration.signal.running import (
     HOST,
     PLACE,
@@ -193,6 +193,8 @@ async def test_only_an_own_place_of_the_same_strategy_can_be_changed(
     foreign = (await stranger.emit(strangers_strategy)).json()["signal_id"]
     place = (await master.emit(strategy_id)).json()["signal_id"]
     leave = (await master.emit(strategy_id, action="EXIT", side="SELL")).json()["signal_id"]
+    cancelled = await master.emit(strategy_id, action="CANCEL", parent_signal_id=leave, **NO_ORDER)
+    assert cancelled.status_code == 202
 
     async def cancel(strategy: str, parent: str) -> tuple[int, Any]:
         answer = await master.emit(strategy, action="CANCEL", parent_signal_id=parent, **NO_ORDER)
@@ -202,8 +204,37 @@ async def test_only_an_own_place_of_the_same_strategy_can_be_changed(
     assert absent[0] == 404
     assert absent[1]["code"] == "PARENT_UNKNOWN"
     assert await cancel(strategy_id, foreign) == absent
-    assert (await cancel(strategy_id, leave))[1]["code"] == "PARENT_NOT_A_PLACE"
+    never = cancelled.json()["signal_id"]
+    assert (await cancel(strategy_id, never))[1]["code"] == "PARENT_NOT_AN_ORDER"
     assert (await cancel(other_strategy, place))[1]["code"] == "PARENT_OF_ANOTHER_STRATEGY"
+
+
+async def test_of_fills_only_what_names_its_part_is_taken_and_said_again(
+    service: RunningService,
+) -> None:
+    master, strategy_id = await service.master()
+    by_fills = await master.open_strategy("By fills", CopyMode.FILLS)
+
+    whole = await master.emit(by_fills)
+    part = await master.emit(by_fills, filled_before=0, filled_after=4)
+    elsewhere = await master.emit(strategy_id, filled_before=0, filled_after=4)
+    modify = await master.emit(
+        by_fills,
+        action="MODIFY",
+        parent_signal_id=part.json()["signal_id"],
+        **{**NO_ORDER, "terms": NEW_TERMS},
+    )
+    read = await master.http.get(f"/signals/{part.json()['signal_id']}")
+
+    assert [answer.status_code for answer in (whole, part, elsewhere, modify)] == [
+        422,
+        202,
+        422,
+        422,
+    ]
+    assert "filled_after: the strategy copies fills" in whole.json()["message"]
+    assert "filled_after: the strategy copies orders" in elsewhere.json()["message"]
+    assert (read.json()["filled_before"], read.json()["filled_after"]) == (0, 4)
 
 
 async def test_a_master_reads_own_signals_newest_first_page_by_page(

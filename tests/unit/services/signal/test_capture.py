@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import asyncpg
 import pytest
@@ -11,16 +12,17 @@ from libs.contracts import codec, topics
 from libs.runtime.problems import Problem
 from libs.trading.events import BrokerUpdate
 from libs.trading.orders import OrderStatus, Side
-from libs.trading.signals import Signal, SignalAction
+from libs.trading.signals import CopyMode, Signal, SignalAction
 from libs.trading.tags import mint_client_order_id
 from services.signal.capture import RECORDS_MAX, CaptureFlow, CaptureReader
-from services.signal.capture_decision import Capture, CapturedOrder
+from services.signal.capture_decision import Capture, CapturedOrder, Held
 from services.signal.refusals import backlog_full, invalid
 from services.signal.replay import SignalRequest
-from tests.factories import a_signal
+from tests.factories import NOON, a_signal
 from tests.unit.services.signal.test_capture_decision import CAPTURE, MARKET, word
 
 KEY = bytes.fromhex("5c" * 32)
+NOON_BEFORE = NOON - timedelta(days=1)
 
 
 class MemoryBook:
@@ -36,13 +38,16 @@ class MemoryBook:
     async def order(self, capture: Capture, broker_order_id: str) -> CapturedOrder | None:
         return self.kept.get(broker_order_id)
 
-    async def net_quantity(self, capture: Capture, instrument: str, product: str) -> int:
-        return self.net
+    async def held(self, capture: Capture, instrument: str, product: str) -> Held:
+        return Held(net=self.net)
 
     async def keep(self, capture: Capture, order: CapturedOrder) -> None:
         error, self.fails_once = self.fails_once, None
         if error:
             raise error
+        before = self.kept.get(order.broker_order_id)
+        filled = order.filled_quantity - (before.filled_quantity if before else 0)
+        self.net += filled * (order.side.sign if order.side else 0)
         self.kept[order.broker_order_id] = order
 
 
@@ -57,8 +62,15 @@ class SignalsByKey:
         earlier = self.accepted.setdefault(request.idempotency_key, request)
         assert earlier.request_hash == request.request_hash
         number = list(self.accepted).index(request.idempotency_key)
-        action = request.proposal.action
-        return replace(a_signal(), signal_id=f"signal {number}", action=action)
+        asked = earlier.proposal
+        return replace(
+            a_signal(),
+            signal_id=f"signal {number}",
+            action=asked.action,
+            terms=asked.terms,
+            filled_before=asked.filled_before or 0,
+            filled_after=asked.filled_after,
+        )
 
     @property
     def actions(self) -> list[SignalAction]:
@@ -108,6 +120,82 @@ async def test_the_life_of_an_order_becomes_signals() -> None:
     requests = list(room.signals.accepted.values())
     assert {request.proposal.parent_signal_id for request in requests[1:]} == {"signal 0"}
     assert {request.master_id for request in requests} == {"master-1"}
+
+
+async def test_an_order_that_turns_a_position_round_is_two_signals() -> None:
+    room = Room()
+    room.book.net = 4
+
+    await room.hear(
+        word(OrderStatus.FILLED, side=Side.SELL, terms=MARKET, filled_quantity=10),
+        word(OrderStatus.FILLED, side=Side.SELL, terms=MARKET, filled_quantity=10),
+    )
+
+    assert room.signals.actions == [SignalAction.EXIT, SignalAction.PLACE]
+    assert room.book.net == -6
+    assert room.book.kept["order-1"].signal_id == "signal 1"
+
+
+def parts(room: Room) -> list[tuple[str, int, int]]:
+    found = []
+    for request in room.signals.accepted.values():
+        asked = request.proposal
+        assert asked.terms is not None
+        whole = asked.terms.quantity
+        if asked.filled_after is None:
+            found.append((asked.action.value, whole, asked.held_quantity or 0))
+        else:
+            found.append((asked.action.value, asked.filled_before or 0, asked.filled_after))
+    return found
+
+
+BY_FILLS = replace(CAPTURE, copy_mode=CopyMode.FILLS)
+
+
+async def test_each_fill_is_a_signal_once_however_often_it_is_told() -> None:
+    room = Room(BY_FILLS)
+
+    await room.hear(
+        word(),
+        word(OrderStatus.PARTIAL, filled_quantity=3, after_s=2),
+        word(OrderStatus.PARTIAL, filled_quantity=3, after_s=2),
+        word(OrderStatus.FILLED, filled_quantity=10, after_s=3),
+        word(OrderStatus.FILLED, filled_quantity=10, after_s=3),
+        word(OrderStatus.PARTIAL, filled_quantity=3, after_s=2),
+    )
+
+    assert parts(room) == [("PLACE", 0, 3), ("PLACE", 3, 10)]
+    assert room.book.kept["order-1"].status is OrderStatus.FILLED
+
+
+async def test_a_fill_through_flat_closes_first_and_opens_then() -> None:
+    room = Room(BY_FILLS)
+    room.book.net = 4
+
+    await room.hear(word(OrderStatus.FILLED, side=Side.SELL, filled_quantity=10))
+
+    assert parts(room) == [("EXIT", 4, 4), ("PLACE", 4, 10)]
+    assert room.book.net == -6
+
+
+async def test_what_was_filled_during_a_crash_is_copied_and_nothing_twice() -> None:
+    room = Room(BY_FILLS)
+    room.book.fails_once = ConnectionResetError()
+    with pytest.raises(ConnectionResetError):
+        await room.hear(word(OrderStatus.PARTIAL, filled_quantity=3))
+
+    await room.hear(word(OrderStatus.FILLED, filled_quantity=10, after_s=3))
+
+    assert parts(room) == [("PLACE", 0, 3), ("PLACE", 3, 10)]
+    assert room.book.kept["order-1"].filled_quantity == 10
+
+
+async def test_a_fill_of_an_order_from_before_the_capture_is_history() -> None:
+    room = Room(BY_FILLS)
+
+    await room.hear(word(OrderStatus.FILLED, filled_quantity=10, placed_at=NOON_BEFORE))
+
+    assert not room.signals.accepted
 
 
 async def test_our_own_orders_never_echo() -> None:

@@ -21,9 +21,10 @@ from libs.trading.orders import (
 )
 from libs.trading.signals import SignalAction
 from services.signal.capture_decision import (
-    LATE_PART,
+    QUANTITY_STAYS,
     Capture,
     CapturedOrder,
+    Held,
     Step,
     first_step,
     next_step,
@@ -75,8 +76,8 @@ def word(
     )
 
 
-def first(update: BrokerUpdate, net: int = 0) -> Step:
-    step = first_step(CAPTURE, net, update)
+def first(update: BrokerUpdate, net: int = 0, closing: int = 0) -> Step:
+    step = first_step(CAPTURE, Held(net=net, closing=closing), update)
     assert step is not None
     return step
 
@@ -112,71 +113,135 @@ def test_what_was_placed_before_the_capture_began_is_history(
 ) -> None:
     placed_at = NOON + timedelta(seconds=placed_s)
 
-    assert first_step(CAPTURE, 0, word(status, placed_at=placed_at, filled_quantity=10)) is None
-    assert first_step(CAPTURE, 0, word(status, placed_at=None)) is None
+    assert (
+        first_step(CAPTURE, Held(), word(status, placed_at=placed_at, filled_quantity=10)) is None
+    )
+    assert first_step(CAPTURE, Held(), word(status, placed_at=None)) is None
 
 
 @pytest.mark.parametrize("status", [S.ACKED, S.REJECTED, S.CANCELLED, S.LAPSED])
 def test_what_never_stood_in_the_market_is_not_copied(status: OrderStatus) -> None:
-    assert first_step(CAPTURE, 0, word(status)) is None
+    assert first_step(CAPTURE, Held(), word(status)) is None
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"extras": frozenset({OrderExtra.AFTER_MARKET})}, "after the market"),
-        ({"extras": frozenset({OrderExtra.DISCLOSED_QUANTITY})}, "a part of its quantity"),
-        ({"extras": frozenset({OrderExtra.ATTACHED_EXITS})}, "a stop or a target"),
-        ({"instrument": None}, "not known here"),
-        ({"product": None}, "not known here"),
-        ({"terms": None}, "not known here"),
-        ({"terms": replace(LIMIT, limit_price=None)}, "limit_price"),
-    ],
+    "changes",
+    [{"instrument": None}, {"product": None}, {"terms": None}],
 )
-def test_what_a_copy_would_lack_is_not_copied_and_said_so(
-    changes: dict[str, Any], words: str
-) -> None:
+def test_what_is_not_known_here_is_not_copied_and_said_so(changes: dict[str, Any]) -> None:
     step = first(word(**changes))
 
     assert step.proposal is None
-    assert words in step.order.problem
+    assert "not known here" in step.order.problem
     assert after(step.order, word(S.CANCELLED, after_s=2)).proposal is None
 
 
+def test_terms_that_make_no_order_are_not_copied_and_said_so() -> None:
+    step = first(word(terms=replace(LIMIT, limit_price=None)))
+
+    assert step.proposal is None
+    assert "limit_price" in step.order.problem
+
+
 @pytest.mark.parametrize(
-    ("net", "side", "terms", "status", "filled", "action"),
+    ("extra", "words"),
     [
-        (10, Side.SELL, LIMIT, S.FILLED, 10, SignalAction.EXIT),
-        (-10, Side.BUY, LIMIT, S.FILLED, 10, SignalAction.EXIT),
-        (10, Side.SELL, MARKET, S.OPEN, 0, SignalAction.EXIT),
-        (10, Side.SELL, MARKET, S.PARTIAL, 4, SignalAction.EXIT),
-        (10, Side.SELL, LIMIT, S.OPEN, 0, SignalAction.PLACE),
-        (10, Side.SELL, LIMIT, S.PARTIAL, 4, SignalAction.PLACE),
-        (20, Side.SELL, MARKET, S.FILLED, 10, SignalAction.PLACE),
-        (5, Side.SELL, MARKET, S.FILLED, 10, SignalAction.PLACE),
-        (0, Side.SELL, MARKET, S.FILLED, 10, SignalAction.PLACE),
-        (10, Side.BUY, MARKET, S.FILLED, 10, SignalAction.PLACE),
+        (OrderExtra.AFTER_MARKET, "after the market"),
+        (OrderExtra.DISCLOSED_QUANTITY, "a part of its quantity"),
+        (OrderExtra.ATTACHED_EXITS, "a stop or a target"),
     ],
 )
-def test_only_what_closes_the_whole_position_and_cannot_change_is_an_exit(
-    net: int,
-    side: Side,
-    terms: OrderTerms,
-    status: OrderStatus,
-    filled: int,
-    action: SignalAction,
+def test_what_a_copy_would_lack_travels_with_the_entry_and_is_said(
+    extra: OrderExtra, words: str
 ) -> None:
-    step = first(word(status, side=side, terms=terms, filled_quantity=filled), net)
+    step = first(word(extras=frozenset({extra})))
 
     assert step.proposal is not None
-    assert step.proposal.action is action
+    assert step.proposal.extras == {extra}
+    assert words in step.order.problem
 
 
-def test_a_part_that_was_closed_long_ago_is_said_to_be_still_held() -> None:
-    late = word(S.FILLED, after_s=90, side=Side.SELL, terms=MARKET, filled_quantity=10)
+def test_a_way_out_is_copied_without_what_it_shows_but_not_before_the_market_opens() -> None:
+    shown = first(word(side=Side.SELL, extras=frozenset({OrderExtra.DISCLOSED_QUANTITY})), 10)
+    overnight = first(word(side=Side.SELL, extras=frozenset({OrderExtra.AFTER_MARKET})), 10)
 
-    assert first(late, 20).order.problem == LATE_PART
-    assert first(late, 10).order.problem == ""
+    assert shown.proposal is not None
+    assert shown.proposal.action is SignalAction.EXIT
+    assert overnight.proposal is None
+    assert "after the market" in overnight.order.problem
+
+
+@pytest.mark.parametrize(
+    ("net", "closing", "side", "terms", "held"),
+    [
+        (10, 0, Side.SELL, LIMIT, 10),
+        (-10, 0, Side.BUY, MARKET, 10),
+        (25, 0, Side.SELL, LIMIT, 25),
+        # Another exit at work closes 10 of them: 15 are left.
+        (25, 10, Side.SELL, LIMIT, 15),
+        # A second stop for the same shares: the master's own risk, not a larger share of others.
+        (10, 10, Side.SELL, LIMIT, 10),
+    ],
+)
+def test_what_closes_is_an_exit_of_its_part_whether_it_waits_or_not(
+    net: int, closing: int, side: Side, terms: OrderTerms, held: int
+) -> None:
+    step = first(word(side=side, terms=terms), net, closing)
+
+    assert step.proposal is not None
+    assert step.proposal.action is SignalAction.EXIT
+    assert (step.proposal.terms, step.proposal.held_quantity) == (terms, held)
+
+
+@pytest.mark.parametrize(
+    ("net", "side", "terms", "status"),
+    [
+        (0, Side.SELL, MARKET, S.FILLED),
+        (10, Side.BUY, MARKET, S.FILLED),
+        # It still waits: nobody knows whether it will turn the position round.
+        (5, Side.SELL, LIMIT, S.OPEN),
+    ],
+)
+def test_what_opens_is_an_entry(
+    net: int, side: Side, terms: OrderTerms, status: OrderStatus
+) -> None:
+    step = first(word(status, side=side, terms=terms, filled_quantity=1), net)
+
+    assert step.proposal is not None
+    assert (step.proposal.action, step.proposal.terms) == (SignalAction.PLACE, terms)
+    assert step.leaves is None
+
+
+@pytest.mark.parametrize(("terms", "status"), [(MARKET, S.OPEN), (LIMIT, S.FILLED)])
+def test_what_turns_a_position_round_is_a_way_out_and_then_an_entry(
+    terms: OrderTerms, status: OrderStatus
+) -> None:
+    step = first(word(status, side=Side.SELL, terms=terms, filled_quantity=1), 4)
+
+    assert step.leaves is not None
+    assert step.proposal is not None
+    assert (step.leaves.action, step.leaves.held_quantity) == (SignalAction.EXIT, 4)
+    assert (step.leaves.terms, step.proposal.terms) == (
+        replace(terms, quantity=4),
+        replace(terms, quantity=6),
+    )
+    assert step.proposal.action is SignalAction.PLACE
+
+
+def test_an_exit_is_changed_in_all_but_its_quantity_and_taken_back() -> None:
+    known = replace(first(word(side=Side.SELL), 10).order, signal_id="signal-1")
+    less = replace(DEARER, quantity=4)
+
+    changed = after(known, word(side=Side.SELL, terms=less, after_s=9))
+    again = after(changed.order, word(side=Side.SELL, terms=less, after_s=10))
+    gone = after(again.order, word(S.CANCELLED, side=Side.SELL, terms=less, after_s=11))
+
+    assert changed.proposal is not None
+    assert (changed.proposal.action, changed.proposal.terms) == (SignalAction.MODIFY, DEARER)
+    assert changed.order.problem == QUANTITY_STAYS
+    assert again.proposal is None
+    assert gone.proposal is not None
+    assert gone.proposal.action is SignalAction.CANCEL
 
 
 def test_a_change_of_the_masters_is_a_modify_of_the_copied_order() -> None:

@@ -14,7 +14,7 @@ from libs.trading.accounts import Account
 from libs.trading.follows import Follow, Sizing, SizingMode
 from libs.trading.orders import Product, Side
 from libs.trading.shards import shard_of
-from libs.trading.signals import Signal, SignalAction
+from libs.trading.signals import CopyMode, Signal, SignalAction
 from services.signal.flow import SignalFlow
 from services.signal.proposal import Proposal
 from services.signal.records import Earlier, Standing, StoredFollow, Strategy
@@ -54,6 +54,7 @@ class MemoryLedger:
             name="Momentum",
             description="",
             equity=Decimal(1_000_000),
+            copy_mode=CopyMode.ORDERS,
             created_at=NOON,
             changed_at=NOON,
         )
@@ -77,6 +78,7 @@ class MemoryLedger:
         return Standing(
             owns_strategy=(master_id, strategy_id) == ("master-1", "strategy-1"),
             equity=Decimal(1_000_000),
+            copy_mode=CopyMode.ORDERS,
             earlier=self.signals.get(idempotency_key),
             parent=next(
                 (e.signal for e in self.signals.values() if e.signal.signal_id == parent_signal_id),

@@ -12,6 +12,7 @@ from libs.runtime.problems import Problem
 from libs.trading.accounts import Account, AccountKind, SessionState
 from libs.trading.follows import Follow, Sizing, SizingMode
 from libs.trading.limits import NO_LIMITS
+from libs.trading.signals import CopyMode
 from services.signal.following import begun, changed, check_account, ended
 from services.signal.records import Strategy
 from tests.factories import a_follow, an_account, every_limit
@@ -25,6 +26,7 @@ STRATEGY = Strategy(
     name="Momentum",
     description="",
     equity=None,
+    copy_mode=CopyMode.ORDERS,
     created_at=SINCE,
     changed_at=SINCE,
 )

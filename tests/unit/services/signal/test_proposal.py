@@ -8,8 +8,8 @@ import pytest
 
 from libs.runtime.problems import Problem
 from libs.trading.orders import OrderTerms, OrderType, Product, Side, Validity
-from libs.trading.signals import Signal, SignalAction
-from services.signal.proposal import Proposal, check, check_parent, signal_of
+from libs.trading.signals import CopyMode, Signal, SignalAction
+from services.signal.proposal import Proposal, check, check_mode, check_parent, signal_of
 from tests.factories import NOON, a_signal, some_terms
 
 PARENT_ID = "0193a000-0000-7000-8000-000000000001"
@@ -84,6 +84,12 @@ def test_whole_proposals_pass(proposal: Proposal) -> None:
         (a_cancel(parent_signal_id=None), "parent_signal_id", "signal_id of the PLACE"),
         (a_cancel(terms=some_terms()), "terms", "leave it out"),
         (a_place(terms=some_terms(limit_price=None)), "terms.limit_price", "needs one above 0"),
+        (a_place(held_quantity=10), "held_quantity", "leave it out"),
+        (a_place(action=SignalAction.EXIT, held_quantity=9), "held_quantity", "at least the 10"),
+        (a_place(action=SignalAction.EXIT, filled_after=9), "filled_after", "leave it out"),
+        (a_place(filled_before=0), "filled_after", "what is filled now"),
+        (a_place(filled_before=5, filled_after=5), "filled_after", "above filled_before, 5"),
+        (a_place(filled_after=11), "filled_after", "at most the order's 10"),
         (
             a_place(terms=some_terms(trigger_price=Decimal(1))),
             "terms.trigger_price",
@@ -110,19 +116,61 @@ def test_a_refusal_names_the_field_and_the_fix(proposal: Proposal, field: str, w
     ("parent", "proposal", "status", "code"),
     [
         (None, a_modify(), 404, "PARENT_UNKNOWN"),
-        (a_signal(action=SignalAction.EXIT), a_cancel(), 409, "PARENT_NOT_A_PLACE"),
-        (a_signal(action=SignalAction.MODIFY), a_cancel(), 409, "PARENT_NOT_A_PLACE"),
+        (a_signal(action=SignalAction.CANCEL), a_cancel(), 409, "PARENT_NOT_AN_ORDER"),
+        (a_signal(action=SignalAction.MODIFY), a_cancel(), 409, "PARENT_NOT_AN_ORDER"),
+        (a_signal(action=SignalAction.EXIT), a_modify(), 422, "INVALID"),
         (a_signal(strategy_id="another"), a_modify(), 409, "PARENT_OF_ANOTHER_STRATEGY"),
         (a_signal(), a_modify(instrument="NSE:TCS"), 422, "INVALID"),
     ],
 )
-def test_only_an_own_place_of_the_same_strategy_and_instrument_is_changed(
+def test_only_an_own_order_of_the_same_strategy_and_instrument_is_changed(
     parent: Signal | None, proposal: Proposal, status: int, code: str
 ) -> None:
     with pytest.raises(Problem) as caught:
         check_parent(proposal, parent)
 
     assert (caught.value.status, caught.value.code) == (status, code)
+
+
+def test_an_exit_is_changed_in_all_but_its_quantity_and_cancelled() -> None:
+    leave = a_signal(action=SignalAction.EXIT)
+    dearer = some_terms(limit_price=Decimal(820))
+
+    check_parent(a_cancel(), leave)
+    check_parent(a_modify(terms=dearer), leave)
+
+    assert accepted(a_modify(terms=dearer), leave).terms == dearer
+
+
+@pytest.mark.parametrize(
+    ("mode", "proposal", "field"),
+    [
+        (CopyMode.FILLS, a_place(), "filled_after"),
+        (CopyMode.FILLS, a_modify(), "action"),
+        (CopyMode.ORDERS, a_place(filled_before=0, filled_after=5), "filled_after"),
+    ],
+)
+def test_what_does_not_suit_the_copy_mode_is_refused(
+    mode: CopyMode, proposal: Proposal, field: str
+) -> None:
+    with pytest.raises(Problem) as caught:
+        check_mode(proposal, mode)
+
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("mode", "proposal"),
+    [
+        (CopyMode.FILLS, a_place(filled_before=0, filled_after=5)),
+        (CopyMode.FILLS, a_place(action=SignalAction.EXIT)),
+        (CopyMode.FILLS, a_cancel()),
+        (CopyMode.ORDERS, a_place()),
+        (CopyMode.ORDERS, a_modify()),
+    ],
+)
+def test_what_suits_the_copy_mode_passes(mode: CopyMode, proposal: Proposal) -> None:
+    check_mode(proposal, mode)
 
 
 def test_an_entry_has_no_parent_to_check() -> None:

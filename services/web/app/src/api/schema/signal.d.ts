@@ -532,6 +532,12 @@ export interface components {
             orders: components["schemas"]["CapturedOrderAnswer"][];
         };
         /**
+         * CopyMode
+         * @description What of a master's trading a strategy copies; chosen when it begins.
+         * @enum {string}
+         */
+        CopyMode: "ORDERS" | "FILLS";
+        /**
          * DeliveriesAnswer
          * @description Newest first, the last few hundred. `cursor` is the `before` of the next page.
          */
@@ -662,7 +668,7 @@ export interface components {
         };
         /**
          * FollowRowAnswer
-         * @description An own order. `message` is our sentence with its figures, or the broker's own words.
+         * @description An own order. `message` is our sentence, or the broker's own words; `figures` are in it.
          */
         FollowRowAnswer: {
             /**
@@ -680,6 +686,10 @@ export interface components {
             broker_event_at: string | null;
             /** Environment */
             environment: string;
+            /** Figures */
+            figures: {
+                [key: string]: string;
+            };
             /** Filled At */
             filled_at: string | null;
             /** Filled Quantity */
@@ -1027,6 +1037,12 @@ export interface components {
              * Format: date-time
              */
             expires_at: string;
+            /** Filled After */
+            filled_after: number | null;
+            /** Filled Before */
+            filled_before: number | null;
+            /** Held Quantity */
+            held_quantity: number | null;
             /** Instrument */
             instrument: string;
             /** Parent Signal Id */
@@ -1047,11 +1063,19 @@ export interface components {
          * @description POST /signals. Which fields an action takes is judged in `proposal.check`.
          *
          *     `master_price` is what the master traded at: followers' price guards compare with it.
+         *     `held_quantity` is what was left to close before an EXIT of a part. `filled_before` and
+         *     `filled_after` say which part of the order a fill was, where the strategy copies fills.
          */
         SignalBody: {
             action: components["schemas"]["SignalAction"];
             /** Expires In S */
             expires_in_s?: number | null;
+            /** Filled After */
+            filled_after?: number | null;
+            /** Filled Before */
+            filled_before?: number | null;
+            /** Held Quantity */
+            held_quantity?: number | null;
             /** Instrument */
             instrument?: string | null;
             /** Master Price */
@@ -1182,6 +1206,7 @@ export interface components {
              * Format: date-time
              */
             changed_at: string;
+            copy_mode: components["schemas"]["CopyMode"];
             /**
              * Created At
              * Format: date-time
@@ -1201,8 +1226,12 @@ export interface components {
         /**
          * StrategyBody
          * @description `equity` is what the master trades the strategy with, in rupees: followers size by it.
+         *
+         *     `copy_mode` is chosen once: an order must not be copied as an order and then by its fills.
          */
         StrategyBody: {
+            /** @default ORDERS */
+            copy_mode: components["schemas"]["CopyMode"];
             /**
              * Description
              * @default

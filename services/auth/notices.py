@@ -17,6 +17,7 @@ SENTENCES: Mapping[str, str] = {
     "CALENDAR_ENDS": "Market hours are known until {known_until}: nothing is entered after it.",
     "CLOCK_SKEW": "A server's clock is {skew_s} s off the database's.",
     "DEAD_LETTER": "A record could not be used and waits for an operator.",
+    "EXIT_FAILED": "{quantity} of {instrument} were not closed. {why} {advice}",
     "MASTER_PAUSED_BY_DEAD_LETTER": "New entries are paused: a signal could not be read.",
 }
 

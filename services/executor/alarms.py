@@ -1,11 +1,14 @@
 """The names of what an executor alarms about; docs/reliability.md says what to do in each."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Protocol
 
+from libs.runtime.alarms import Opening
+
 
 class AlarmName(StrEnum):
-    """Each is a row of executor.alarms; its subject is a broker, account or master."""
+    """Each is a row of executor.alarms; its subject is a broker, account, master or order."""
 
     # Something this replica needs is away.
     KAFKA_AWAY = "KAFKA_AWAY"
@@ -18,6 +21,8 @@ class AlarmName(StrEnum):
     ORDER_APPEARED_LATE = "ORDER_APPEARED_LATE"
     ORDER_CONTRADICTED = "ORDER_CONTRADICTED"
     NEEDS_ATTENTION = "NEEDS_ATTENTION"
+    # An exit did not close what it should, and what it should have closed is still open.
+    EXIT_FAILED = "EXIT_FAILED"
     # What an account holds at its broker is not what the ledger says.
     ORDER_NOT_IN_LEDGER = "ORDER_NOT_IN_LEDGER"
     POSITION_DRIFT = "POSITION_DRIFT"
@@ -42,3 +47,7 @@ class Alarms(Protocol):
     ) -> bool | None: ...
 
     async def clear(self, name: str, subject: str) -> bool | None: ...
+
+    async def open_all(self, wanted: Sequence[Opening]) -> int | None: ...
+
+    async def clear_all(self, alarms: Sequence[tuple[str, str]]) -> int | None: ...

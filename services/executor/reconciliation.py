@@ -14,6 +14,8 @@ from services.executor.baseline import Baseline
 from services.executor.day_rows import DayRows
 from services.executor.drift import DriftWatch
 from services.executor.executions import ExecutionReads
+from services.executor.exit_retry_planning import ExitRetries
+from services.executor.exit_retry_rows import RetryRows
 from services.executor.flow import ExecutorFlow
 from services.executor.gateways import OpenGateways
 from services.executor.history_chain import HistoryChain
@@ -46,6 +48,7 @@ class Reconciliation:
     rereading: Rereading
     standing: Standing
     attention: Attention
+    exit_retries: ExitRetries
     drift: DriftWatch
     balances: Balances
     chain: HistoryChain
@@ -60,6 +63,8 @@ class Reconciliation:
             "settle": every(settle_s, "settle", self.settling.settle),
             "reread": every(sweep_s, "reread", self.rereading.reread),
             "standing-alarms": every(sweep_s, "standing-alarms", self.standing.tell),
+            # It waits by itself, for whoever asks.
+            "exit-retries": every(0, "exit-retries", self.exit_retries.turn),
             "balances": every(
                 min(self.settings.balances_every_s / 4, 5.0), "balances", self.balances.keep
             ),
@@ -91,8 +96,11 @@ def build_reconciliation(
             broker=ledger.broker,
             holding=ledger.holding,
             followers=flow.followers,
+            standings=flow.standings,
+            exits=common.retries,
             alarms=common.alarms,
         ),
+        exit_retries=common.exit_retries(),
         attention=Attention(
             pool=pool,
             tag_key=common.tag_key,
@@ -136,6 +144,7 @@ class _Common:
         self.errands = Errands()
         self.baseline = Baseline(pool)
         self.rows = DayRows(pool, ledger.broker)
+        self.retries = RetryRows(pool, ledger.broker)
         self.doubts = DoubtRows(
             pool, ledger.broker, ledger.holding, ledger.notices_of, ledger.on_change
         )
@@ -189,6 +198,20 @@ class _Common:
             standings=self.flow.standings,
             errands=self.errands,
             alarms=self.alarms,
+        )
+
+    def exit_retries(self) -> ExitRetries:
+        return ExitRetries(
+            rows=self.retries,
+            holding=self.ledger.holding,
+            followers=self.flow.followers,
+            fanout=self.flow.fanout,
+            prices=self.flow.prices,
+            standings=self.flow.standings,
+            departure=self.flow.departure,
+            lanes=self.flow.lanes,
+            on_change=self.ledger.on_change,
+            look_every_s=self.settings.sweep_every_s,
         )
 
     def sealing(self, drift: DriftWatch, chain: HistoryChain) -> Sealing:

@@ -11,6 +11,7 @@ from libs.runtime.problems import Problem
 from services.executor.account_limits_routes import router as account_limits_router
 from services.executor.attention_routes import router as attention_router
 from services.executor.dead_letter_routes import router as dead_letter_router
+from services.executor.exit_retry_routes import router as exit_retry_router
 from services.executor.kill_switch_routes import router as kill_switch_router
 from services.executor.repository import Repository
 
@@ -23,6 +24,7 @@ router = APIRouter()
 router.include_router(account_limits_router)
 router.include_router(attention_router)
 router.include_router(dead_letter_router)
+router.include_router(exit_retry_router)
 router.include_router(kill_switch_router)
 
 

@@ -1,18 +1,29 @@
 """Alarms that stand as long as rows say so: opened and cleared by comparing, not by memory."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import asyncpg
 
+from libs.contracts.notices import notice_message
+from libs.runtime.alarms import Opening
+from libs.trading.events import NoticeKind
 from libs.trading.reasons import AttentionReason
 from services.executor.alarms import AlarmName, Alarms
+from services.executor.exit_retry import figures_of, is_failed, still_open
+from services.executor.exit_retry_rows import Failed, RetryRows
 from services.executor.followers import Followers
 from services.executor.rows import Holding
+from services.executor.standings import Standings
 
 # Opened and cleared per turn: a broker that loses every answer must not stop everything else.
 _CHANGES_MAX = 200
+# An exit that fails is seen in the next turn; now and then, and at first, whatever an earlier
+# process may have left.
+_LATELY_S = 60.0
+_BEFORE_S = 3 * 86_400.0
+_LOOK_BACK_EVERY = 60
 
 _PARKED = """
 SELECT order_id, account_id, state, reason, instrument, quantity, message FROM executor.orders
@@ -42,7 +53,9 @@ WHERE a.cleared_at IS NULL AND a.name = ANY($3::text[])
 """
 
 _ACCOUNT = "account:"
+_ORDER = "order:"
 _NAMES = (
+    AlarmName.EXIT_FAILED,
     AlarmName.ORDERS_IN_DOUBT,
     AlarmName.NEEDS_ATTENTION,
     AlarmName.ORDER_CONTRADICTED,
@@ -50,16 +63,19 @@ _NAMES = (
 )
 
 Key = tuple[str, str]
-Figures = dict[str, str]
+Wanted = dict[Key, Opening]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Standing:
     pool: asyncpg.Pool
     broker: str
     holding: Callable[[], Holding]
     followers: Followers
+    standings: Standings
+    exits: RetryRows
     alarms: Alarms
+    _turns: int = field(default=0)
 
     async def tell(self) -> None:
         """Open what should stand and does not, clear what stands and should not."""
@@ -75,28 +91,78 @@ class Standing:
         }
         parked = await self.pool.fetch(_PARKED, self.broker, shards)
         appeared = await self.pool.fetch(_APPEARED, self.broker, shards)
-        wanted = _doubts(parked) | _parked(parked) | _late(appeared)
-        missing = [key for key in wanted if key not in standing]
-        for name, subject in missing[:_CHANGES_MAX]:
-            await self.alarms.open(name, subject, **wanted[name, subject])
-        for name, subject in sorted(standing - wanted.keys())[:_CHANGES_MAX]:
-            await self.alarms.clear(name, subject)
+        failed = await self._failed_exits(shards, standing)
+        exits = [_exit_failed(item, left) for item, left in failed]
+        wanted = _by_key([*_doubts(parked), *_parked(parked), *_late(appeared), *exits])
+        followers = {_ORDER + item.order.order_id: item.order.user_id for item, _ in failed}
+        missing = [opening for key, opening in wanted.items() if key not in standing]
+        await self.alarms.open_all([_with_word(it, followers) for it in missing[:_CHANGES_MAX]])
+        await self.alarms.clear_all(sorted(standing - wanted.keys())[:_CHANGES_MAX])
+
+    async def _failed_exits(
+        self, shards: Sequence[int], standing: set[Key]
+    ) -> list[tuple[Failed, int]]:
+        """Name the exits that failed and whose position is open still, and how much of it."""
+        looks_back = self._turns % _LOOK_BACK_EVERY == 0
+        self._turns += 1
+        told = [subject for name, subject in standing if name == AlarmName.EXIT_FAILED]
+        failed = await self.exits.failed(
+            shards,
+            within_s=_BEFORE_S if looks_back else _LATELY_S,
+            also=[subject.removeprefix(_ORDER) for subject in told],
+            now=self.standings.now(),
+        )
+        return [(item, left) for item in failed if (left := self._left(item))]
+
+    def _left(self, failed: Failed) -> int:
+        order = failed.order
+        if not is_failed(order):
+            return 0
+        elsewhere = self.standings.elsewhere(order.account_id, order.instrument)
+        return still_open(order, failed.mine, elsewhere)
 
 
-def _doubts(rows: Iterable[asyncpg.Record]) -> dict[Key, Figures]:
+def _by_key(openings: Iterable[Opening]) -> Wanted:
+    return {(opening.name, opening.subject): opening for opening in openings}
+
+
+def _exit_failed(failed: Failed, left: int) -> Opening:
+    return Opening(
+        name=AlarmName.EXIT_FAILED,
+        subject=_ORDER + failed.order.order_id,
+        figures=figures_of(failed.order, left),
+    )
+
+
+def _with_word(opening: Opening, followers: Mapping[str, str]) -> Opening:
+    """Tell the follower, beside the operators, what was not closed, why, and what to do."""
+    if opening.name != AlarmName.EXIT_FAILED:
+        return opening
+    word = notice_message(
+        NoticeKind.NOTIFICATION,
+        code=opening.name,
+        subject=opening.subject,
+        user_id=followers[opening.subject],
+        figures=opening.figures,
+    )
+    return replace(opening, told=[word])
+
+
+def _doubts(rows: Iterable[asyncpg.Record]) -> Iterable[Opening]:
     count = Counter(row["account_id"] for row in rows if row["state"] == "UNKNOWN")
-    return {
-        (AlarmName.ORDERS_IN_DOUBT, f"{_ACCOUNT}{account_id}"): {"orders": str(n)}
-        for account_id, n in count.items()
-    }
+    for account_id, n in count.items():
+        yield Opening(
+            name=AlarmName.ORDERS_IN_DOUBT,
+            subject=f"{_ACCOUNT}{account_id}",
+            figures={"orders": str(n)},
+        )
 
 
-def _parked(rows: Iterable[asyncpg.Record]) -> dict[Key, Figures]:
-    wanted: dict[Key, Figures] = {}
+def _parked(rows: Iterable[asyncpg.Record]) -> Iterable[Opening]:
     for row in rows:
         if row["state"] != "NEEDS_ATTENTION":
             continue
-        subject = f"order:{row['order_id']}"
+        subject = f"{_ORDER}{row['order_id']}"
         figures = {
             "account_id": row["account_id"],
             "instrument": row["instrument"],
@@ -104,19 +170,20 @@ def _parked(rows: Iterable[asyncpg.Record]) -> dict[Key, Figures]:
             "reason": row["reason"] or "",
             "message": row["message"],
         }
-        wanted[AlarmName.NEEDS_ATTENTION, subject] = figures
+        yield Opening(name=AlarmName.NEEDS_ATTENTION, subject=subject, figures=figures)
         if row["reason"] == AttentionReason.CONTRADICTION:
-            wanted[AlarmName.ORDER_CONTRADICTED, subject] = figures
-    return wanted
+            yield Opening(name=AlarmName.ORDER_CONTRADICTED, subject=subject, figures=figures)
 
 
-def _late(rows: Iterable[asyncpg.Record]) -> dict[Key, Figures]:
-    return {
-        (AlarmName.ORDER_APPEARED_LATE, f"order:{row['order_id']}"): {
-            "account_id": row["account_id"],
-            "instrument": row["instrument"],
-            "state": row["state"],
-            "broker_order_id": row["broker_order_id"] or "",
-        }
-        for row in rows
-    }
+def _late(rows: Iterable[asyncpg.Record]) -> Iterable[Opening]:
+    for row in rows:
+        yield Opening(
+            name=AlarmName.ORDER_APPEARED_LATE,
+            subject=f"{_ORDER}{row['order_id']}",
+            figures={
+                "account_id": row["account_id"],
+                "instrument": row["instrument"],
+                "state": row["state"],
+                "broker_order_id": row["broker_order_id"] or "",
+            },
+        )

@@ -5,7 +5,7 @@ from prometheus_client import REGISTRY
 
 from libs.contracts import codec, topics
 from libs.contracts.notices import notice_message
-from libs.runtime.alarms import Alarms
+from libs.runtime.alarms import Alarms, Opening
 from libs.trading.events import Notice
 from tests.integration.runtime.conftest import SCHEMA
 
@@ -72,3 +72,28 @@ async def test_a_ledger_that_is_away_breaks_no_caller(pool: asyncpg.Pool) -> Non
 
     assert not await its.open("FEED_DOWN", "account:a-1")
     assert not await its.clear("FEED_DOWN", "account:a-1")
+
+
+async def test_many_are_opened_and_cleared_at_once_and_told_once_each(pool: asyncpg.Pool) -> None:
+    def wanted(subject: str) -> Opening:
+        told = notice_message("NOTIFICATION", code="LOST", subject=subject, user_id=USER)
+        return Opening(name="LOST", subject=subject, figures={"of": subject}, told=[told])
+
+    first = await alarms(pool).open_all([wanted("a"), wanted("b"), wanted("a")])
+    again = await alarms(pool).open_all([wanted("b"), wanted("c")])
+    cleared = await alarms(pool).clear_all([("LOST", "a"), ("LOST", "c"), ("LOST", "nobody")])
+
+    assert (first, again, cleared) == (2, 1, 2)
+    rows = await pool.fetch("select subject from probe.alarms where cleared_at is null")
+    assert [row["subject"] for row in rows] == ["b"]
+    opened, ended = ("ALARM_OPENED", None), ("ALARM_CLEARED", None)
+    told = [((n.kind.value, n.user_id), n.subject) for n in await notices(pool)]
+    assert sorted(told, key=str) == sorted(
+        [
+            *[(opened, subject) for subject in "abc"],
+            *[(("NOTIFICATION", USER), subject) for subject in "abc"],
+            *[(ended, subject) for subject in "ac"],
+        ],
+        key=str,
+    )
+    assert await alarms(pool).open_all([]) == await alarms(pool).clear_all([]) == 0

@@ -7,6 +7,7 @@ const NOTICES: Record<string, string> = {
   CALENDAR_ENDS: "Market hours are known only until the date given: nothing is entered after it.",
   CLOCK_SKEW: "A server's clock differs from the database's.",
   DEAD_LETTER: "A record could not be used and waits for an operator.",
+  EXIT_FAILED: "A position was not closed as it should be. Its order says why.",
   MASTER_PAUSED_BY_DEAD_LETTER: "New entries are paused: a signal could not be read.",
 };
 

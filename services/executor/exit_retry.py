@@ -30,6 +30,8 @@ _ADVICE_UNCLEAR = (
     "Look at your broker: until it is known what became of this order, no other one is sent."
 )
 _ADVICE = "Try again from your orders, or close it at your broker."
+# The master left another side than the follower is on.
+_ADVICE_OTHER_SIDE = "Close it at your broker if it is not to stay open."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,8 +145,16 @@ def figures_of(order: ExitOrder, left: int) -> dict[str, str]:
         "state": order.state.value,
         "reason": order.reason or "",
         "why": _why(order),
-        "advice": _ADVICE_UNCLEAR if order.state in _UNCLEAR else _ADVICE,
+        "advice": _advice(order),
     }
+
+
+def _advice(order: ExitOrder) -> str:
+    if order.state in _UNCLEAR:
+        return _ADVICE_UNCLEAR
+    if order.reason == SkipReason.CLOSED_ELSEWHERE:
+        return _ADVICE_OTHER_SIDE
+    return _ADVICE
 
 
 def _taken_back(order: ExitOrder) -> bool:

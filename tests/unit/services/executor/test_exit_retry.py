@@ -178,6 +178,11 @@ def test_a_retry_lives_from_now_and_closes_whichever_side_is_open() -> None:
         ({"state": OrderState.SKIPPED, "message": "No price."}, "No price.", "Try again"),
         ({"state": OrderState.NOT_PLACED}, "never reached the broker", "Try again"),
         ({"state": OrderState.CANCELLED, "message": "day over"}, "(day over)", "Try again"),
+        (
+            {"state": OrderState.SKIPPED, "reason": "CLOSED_ELSEWHERE", "message": "Nothing left."},
+            "Nothing left.",
+            "Close it at your broker",
+        ),
         ({"state": OrderState.UNKNOWN}, "not clear", "Look at your broker"),
         ({"state": OrderState.NEEDS_ATTENTION}, "a person is looking", "Look at your broker"),
     ],

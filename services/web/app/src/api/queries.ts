@@ -2,7 +2,15 @@
 
 import { type QueryClient, queryOptions } from "@tanstack/react-query";
 import { answerOf, api, Problem } from "./client";
-import type { Notice, OrderDetail, OrdersPage, Person, SignInOptions, Strategy } from "./types";
+import type {
+  Notice,
+  Order,
+  OrderDetail,
+  OrdersPage,
+  Person,
+  SignInOptions,
+  Strategy,
+} from "./types";
 
 /** Newest orders a first read brings; whatever changed afterwards comes whole. */
 export const SNAPSHOT_MAX = 2000;
@@ -54,6 +62,19 @@ export function readOrders(after: string | null): Promise<OrdersPage> {
   // Cursors are longer than a double holds; the document calls them integers.
   const query = after === null ? { limit: SNAPSHOT_MAX } : { after: after as unknown as number };
   return answerOf<OrdersPage>(api.GET("/orders", { params: { query } }));
+}
+
+export interface Retried {
+  /** None yet where nobody has worked them out. */
+  orders: Order[];
+  message: string;
+}
+
+/** Has a failed exit tried again; every call for one order answers the same new orders. */
+export function retryOrder(orderId: string): Promise<Retried> {
+  return answerOf<Retried>(
+    api.POST("/orders/{order_id}/retry", { params: { path: { order_id: orderId } } }),
+  );
 }
 
 export function signIn(email: string, password: string): Promise<Person> {

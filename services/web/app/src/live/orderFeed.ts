@@ -93,6 +93,12 @@ export class OrderFeed {
     void this.read();
   };
 
+  /** Takes in orders that another answer brought; the socket tells of them too. */
+  take(orders: readonly BookedOrder[]): void {
+    this.waiting.push(...orders);
+    this.publish(this.orders.get().problem);
+  }
+
   /** Reads what changed since the cursor, or everything. Merging makes the order of answers free. */
   private async read(): Promise<void> {
     if (this.again) clearTimeout(this.again);

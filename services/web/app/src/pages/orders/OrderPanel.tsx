@@ -15,11 +15,13 @@ import { instrumentLabel } from "../../format/instrument";
 import { brokerLabel, shortId } from "../../format/names";
 import type { BookedOrder } from "../../live/orderBook";
 import { explain } from "../../text/explain";
+import { IS_RETRY } from "../../text/retry";
 import { stateText } from "../../text/states";
 import type { Names } from "./filter";
 import styles from "./OrderPanel.module.css";
 import { Price, Quantity } from "./Terms";
 import { Timeline } from "./Timeline";
+import { TryAgain } from "./TryAgain";
 
 interface Props {
   orderId: string;
@@ -124,6 +126,8 @@ function Why({ order }: { order: Order }) {
           {brokerCode && `, code ${brokerCode}`}
         </p>
       )}
+      {order.retry_of && <p>{IS_RETRY}</p>}
+      <TryAgain order={order} />
     </div>
   );
 }

@@ -21,6 +21,7 @@ import { stateText } from "../../text/states";
 import type { Names } from "./filter";
 import styles from "./OrderTable.module.css";
 import { Price, Quantity } from "./Terms";
+import { TryAgain } from "./TryAgain";
 
 export const features = tableFeatures({
   rowSortingFeature,
@@ -131,6 +132,11 @@ export function columnsFor(names: Names, isMaster: boolean, now: () => number) {
       id: "reason",
       header: "Why",
       enableSorting: false,
+      cell: ({ row }) => (
+        <>
+          <TryAgain order={row.original} inRow /> {explainInOneLine(row.original)}
+        </>
+      ),
     }),
     helper.accessor((order) => brokerLabel(order.broker), {
       id: "broker",

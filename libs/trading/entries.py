@@ -1,7 +1,7 @@
 """What a decision about a follower's entry is made from: the order wanted, and how things stand."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, time
 from decimal import Decimal
 
@@ -48,14 +48,16 @@ class Standing:
     """What is known of an account, or of the part of it that one follow made. None is unknown.
 
     `positions` are net and signed, by instrument and product; what is not in it is flat. They and
-    `open_positions` count what entries at work would open, holdings too. `orders_today` counts
-    orders planned and not skipped on the Indian date, a slice as one. `loss_today` is above 0 when
-    money was lost, realised or not.
+    `open_positions` count what entries at work would open, holdings too; `leaving`, signed like
+    them, is what exits at work will take away. `orders_today` counts orders planned and not skipped
+    on the Indian date, a slice as one. `loss_today` is above 0 when money was lost, realised or
+    not.
     """
 
     funds: Decimal | None = None
     equity: Decimal | None = None
     positions: Mapping[tuple[str, Product], int] | None = None
+    leaving: Mapping[tuple[str, Product], int] = field(default_factory=dict)
     open_positions: int | None = None
     orders_today: int | None = None
     loss_today: Decimal | None = None
@@ -65,6 +67,12 @@ class Standing:
         if self.positions is None:
             return None
         return self.positions.get((entry.instrument.name, entry.product), 0)
+
+    def to_sell(self, entry: Entry) -> int | None:
+        """Tell how much of it is left to sell; None when positions are unknown."""
+        held = self.held(entry)
+        leaving = self.leaving.get((entry.instrument.name, entry.product), 0)
+        return None if held is None else max(held + leaving, 0)
 
 
 NOTHING_KNOWN = Standing()

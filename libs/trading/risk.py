@@ -130,10 +130,10 @@ def _not_opted_in(order: _Order, limits: Limits, account: Standing) -> Refusal |
 def _short(order: _Order, limits: Limits, account: Standing) -> Refusal | None:
     if order.entry.side is not Side.SELL or limits.short_allowed:
         return None
-    held = account.held(order.entry)
+    held = account.to_sell(order.entry)
     if held is None or held >= order.quantity:
         return None
-    return Refusal(SkipReason.SHORT, {**order.counted(), "held": str(max(held, 0))})
+    return Refusal(SkipReason.SHORT, {**order.counted(), "held": str(held)})
 
 
 def _product(order: _Order, limits: Limits, _: Standing) -> Refusal | None:

@@ -31,7 +31,8 @@ log = structlog.get_logger()
 
 _RULES = frozenset({Rule.LOSS_PER_DAY, Rule.OPEN_POSITIONS})
 
-# By strategy: what is held, what entries at work would add, and the day's trades in rupees.
+# By strategy: what is held, what entries at work would add and exits take away, and the trades of
+# the day in rupees.
 _OF_STRATEGIES = """
 WITH signed AS (
     SELECT *, CASE side WHEN 'BUY' THEN 1 ELSE -1 END AS sign, order_id >= $2 AS of_today
@@ -48,6 +49,9 @@ SELECT strategy_id, instrument, product,
     coalesce(sum(sign * (quantity - filled_quantity)) FILTER (WHERE action = 'PLACE' AND state IN
         ('PLANNED', 'HELD', 'SENDING', 'UNKNOWN', 'ACKED', 'OPEN', 'PARTIAL')), 0)::bigint
         AS at_work,
+    coalesce(sum(sign * (quantity - filled_quantity)) FILTER (WHERE action = 'EXIT' AND state IN
+        ('PLANNED', 'HELD', 'SENDING', 'UNKNOWN', 'ACKED', 'OPEN', 'PARTIAL')), 0)::bigint
+        AS leaving,
     coalesce(sum(sign * filled_quantity) FILTER (WHERE of_today), 0)::bigint AS net_today,
     coalesce(sum(-sign * filled_quantity * average_price) FILTER (WHERE of_today), 0) AS cash_today
 FROM signed GROUP BY strategy_id, instrument, product
@@ -136,12 +140,15 @@ def _seen(
     rows: Sequence[asyncpg.Record],
 ) -> Seen:
     held: defaultdict[Key, int] = defaultdict(int)
+    leaving: defaultdict[Key, int] = defaultdict(int)
     for holding in holdings:
         held[holding.instrument, Product.DELIVERY] += holding.quantity
     for position in positions:
         held[position.instrument, position.product] += position.net_quantity
     for row in rows:
-        held[row["instrument"], Product(row["product"])] += row["at_work"]
+        key = row["instrument"], Product(row["product"])
+        held[key] += row["at_work"]
+        leaving[key] += row["leaving"]
     worth = sum((item.quantity * item.last_price for item in holdings), Decimal(0))
     gained = sum((item.realised + item.unrealised for item in positions), Decimal(0))
     prices = {item.instrument: item.last_price for item in positions}
@@ -151,6 +158,7 @@ def _seen(
         equity=funds.total + worth,
         whole=Part(positions=dict(held), loss=-gained),
         parts=_parts(rows, prices),
+        leaving=dict(leaving),
     )
 
 

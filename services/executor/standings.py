@@ -33,13 +33,17 @@ _NOTHING = Part(positions={}, loss=Decimal(0))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What was read of an account at `at` (monotonic seconds): the whole, and each strategy's."""
+    """What was read of an account at `at` (monotonic seconds): the whole, and each strategy's.
+
+    `leaving` is what exits at work will take away, signed like the positions.
+    """
 
     at: float
     funds: Decimal
     equity: Decimal
     whole: Part
     parts: Mapping[str, Part]
+    leaving: Mapping[Key, int] = field(default_factory=dict)
 
 
 class _Ordered(NamedTuple):
@@ -47,6 +51,7 @@ class _Ordered(NamedTuple):
     strategy_id: str
     key: Key
     quantity: int
+    closes: bool
 
 
 @dataclass(slots=True, kw_only=True)
@@ -124,10 +129,11 @@ class Standings:
             self._orders[order.account_id, None] += 1
             self._orders[order.account_id, strategy_id] += 1
             shape = order.shape
-            if order.account_id in self._seen and shape.signal.action is SignalAction.PLACE:
+            if order.account_id in self._seen:
                 key = (shape.signal.instrument, shape.product)
                 quantity = shape.side.sign * shape.terms.quantity
-                ordered = _Ordered(self.monotonic(), strategy_id, key, quantity)
+                closes = shape.signal.action is SignalAction.EXIT
+                ordered = _Ordered(self.monotonic(), strategy_id, key, quantity, closes)
                 self._since[order.account_id].append(ordered)
 
     def of_account(self, account_id: str) -> Standing:
@@ -151,14 +157,17 @@ class Standings:
         today = self._orders[account_id, strategy_id] if known else None
         if seen is None or part is None:
             return Standing(orders_today=today)
-        positions = Counter(part.positions)
+        positions, leaving = Counter(part.positions), Counter(seen.leaving)
         for item in self._since.get(account_id, ()):
-            if strategy_id in {None, item.strategy_id}:
+            if item.closes:
+                leaving[item.key] += item.quantity
+            elif strategy_id in {None, item.strategy_id}:
                 positions[item.key] += item.quantity
         return Standing(
             funds=seen.funds,
             equity=seen.equity,
             positions=positions,
+            leaving=leaving,
             open_positions=sum(quantity != 0 for quantity in positions.values()),
             orders_today=today,
             loss_today=part.loss,

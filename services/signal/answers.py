@@ -46,6 +46,13 @@ class SignalAnswer(BaseModel):
     expires_at: datetime
 
 
+class ReversalAnswer(BaseModel):
+    """The two signals of a reversal; the exit reaches every follower first."""
+
+    exit: AcceptedAnswer
+    entry: AcceptedAnswer
+
+
 class SignalsAnswer(BaseModel):
     """Newest first. `cursor` is the `before` of the next page, null on the last one."""
 

@@ -1,5 +1,6 @@
 """The JSON that people send: its shape, each field judged alone, each message with the fix."""
 
+from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
@@ -32,6 +33,7 @@ def _text(value: str) -> str:
     return trimmed
 
 
+Lifetime = Annotated[int | None, BeforeValidator(_seconds, json_schema_input_type=int | None)]
 Name = Annotated[str, AfterValidator(_text), Field(min_length=1, max_length=80)]
 Description = Annotated[str, AfterValidator(_text), Field(max_length=2000)]
 
@@ -67,9 +69,7 @@ class SignalBody(Body):
     validity: Validity | None = None
     terms: TermsBody | None = None
     parent_signal_id: UUID | None = None
-    expires_in_s: Annotated[
-        int | None, BeforeValidator(_seconds, json_schema_input_type=int | None)
-    ] = None
+    expires_in_s: Lifetime = None
     master_price: DecimalText | None = None
     held_quantity: Quantity | None = None
     filled_before: Annotated[
@@ -93,6 +93,37 @@ class SignalBody(Body):
             filled_before=self.filled_before,
             filled_after=self.filled_after,
         )
+
+
+class ReversalBody(Body):
+    """POST /signals/reversals: close all that is held of an instrument, and open the other side.
+
+    `side` and `terms` are those of the new position; the old one is closed by the same terms.
+    """
+
+    strategy_id: UUID
+    instrument: InstrumentText
+    side: Side
+    product: Product
+    terms: TermsBody
+    validity: Validity | None = None
+    expires_in_s: Lifetime = None
+    master_price: DecimalText | None = None
+
+    def proposals(self) -> tuple[Proposal, Proposal]:
+        """Make the way out and the entry."""
+        entry = Proposal(
+            strategy_id=str(self.strategy_id),
+            action=SignalAction.PLACE,
+            instrument=self.instrument,
+            side=self.side,
+            product=self.product,
+            validity=self.validity,
+            terms=self.terms.terms(),
+            expires_in_s=self.expires_in_s,
+            master_price=self.master_price,
+        )
+        return replace(entry, action=SignalAction.EXIT, expires_in_s=None), entry
 
 
 class StrategyBody(Body):

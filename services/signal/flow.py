@@ -114,6 +114,19 @@ class SignalFlow:
         _note(signal)
         return signal
 
+    async def reverse(self, leave: SignalRequest, entry: SignalRequest) -> tuple[Signal, Signal]:
+        """Close what a strategy holds, then open the other side.
+
+        Neither is accepted where the other would be refused. Repeating changes nothing, and
+        completes what broke off between the two.
+        """
+        for request in (leave, entry):
+            check(request.proposal)
+            standing = await self._standing(request)
+            if not standing.earlier:
+                self._admit(request.proposal, standing)
+        return await self.accept(leave), await self.accept(entry)
+
     async def follow(
         self,
         user_id: str,

@@ -1,5 +1,6 @@
 """HTTP of the signal service: strategies and signals of masters, follows of followers."""
 
+import hashlib
 from typing import Annotated
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from services.signal.answers import (
     AcceptedAnswer,
     FollowAnswer,
     FollowsAnswer,
+    ReversalAnswer,
     SignalAnswer,
     SignalsAnswer,
     StrategiesAnswer,
@@ -24,6 +26,7 @@ from services.signal.answers import (
 from services.signal.bodies import (
     FollowBody,
     FollowChangeBody,
+    ReversalBody,
     SignalBody,
     StrategyBody,
     StrategyChangeBody,
@@ -71,6 +74,26 @@ async def emit_signal(
         )
     )
     return accepted_answer(signal)
+
+
+@router.post("/signals/reversals", status_code=202, tags=["signals"])
+async def reverse_position(
+    body: ReversalBody, master: Master, idempotency_key: IdempotencyKey, flow: Flow
+) -> ReversalAnswer:
+    """Accept an EXIT and a PLACE of the other side; an answer that was lost is asked for again."""
+    key = hashlib.sha256(checked_key(idempotency_key).encode()).hexdigest()
+    digest = request_hash(body.model_dump(mode="json", exclude_defaults=True))
+    leave, entry = (
+        SignalRequest(
+            master_id=master.user_id,
+            proposal=proposal,
+            idempotency_key=f"reversal:{key}:{proposal.action}",
+            request_hash=digest,
+        )
+        for proposal in body.proposals()
+    )
+    left, entered = await flow.reverse(leave, entry)
+    return ReversalAnswer(exit=accepted_answer(left), entry=accepted_answer(entered))
 
 
 @router.get("/signals", tags=["signals"])

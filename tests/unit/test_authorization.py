@@ -88,6 +88,7 @@ signal PATCH /strategies/{strategy_id} : master
 signal PATCH /strategies/{strategy_id}/webhooks/{webhook_id} : master
 signal POST /follows : follower
 signal POST /signals : master
+signal POST /signals/reversals : master
 signal POST /strategies : master
 signal POST /strategies/{strategy_id}/webhooks : master
 signal POST /strategies/{strategy_id}/webhooks/{webhook_id}/rotate : master

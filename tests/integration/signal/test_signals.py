@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 from uuid_utils import uuid7
@@ -207,6 +208,37 @@ async def test_only_an_own_place_of_the_same_strategy_can_be_changed(
     never = cancelled.json()["signal_id"]
     assert (await cancel(strategy_id, never))[1]["code"] == "PARENT_NOT_AN_ORDER"
     assert (await cancel(other_strategy, place))[1]["code"] == "PARENT_OF_ANOTHER_STRATEGY"
+
+
+async def test_a_reversal_closes_all_and_opens_the_other_side_once(
+    service: RunningService,
+) -> None:
+    master, strategy_id = await service.master()
+    body = {
+        "strategy_id": strategy_id,
+        "instrument": "NSE:SBIN",
+        "side": "SELL",
+        "product": "INTRADAY",
+        "terms": {"order_type": "MARKET", "quantity": 10},
+    }
+
+    async def reverse(key: str, **changes: object) -> httpx.Response:
+        return await master.http.post(
+            "/signals/reversals", json={**body, **changes}, headers={"Idempotency-Key": key}
+        )
+
+    first, again = await reverse("r1"), await reverse("r1")
+    other = await reverse("r1", side="BUY")
+    answers = first.json()
+    leave = (await master.http.get(f"/signals/{answers['exit']['signal_id']}")).json()
+    entry = (await master.http.get(f"/signals/{answers['entry']['signal_id']}")).json()
+
+    assert (first.status_code, again.json()) == (202, answers)
+    assert (other.status_code, other.json()["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
+    assert [(s["seq"], s["action"], s["side"]) for s in (leave, entry)] == [
+        (1, "EXIT", "SELL"),
+        (2, "PLACE", "SELL"),
+    ]
 
 
 async def test_of_fills_only_what_names_its_part_is_taken_and_said_again(

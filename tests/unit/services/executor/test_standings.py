@@ -7,6 +7,8 @@ from decimal import Decimal
 
 from libs.trading.accounts import Environment
 from libs.trading.calendar import trading_day
+from libs.trading.entries import entry_of
+from libs.trading.instruments import Instrument
 from libs.trading.orders import Product, Side
 from libs.trading.signals import SignalAction
 from services.executor.rows import PlannedOrder, Shape
@@ -31,9 +33,11 @@ def known(orders: Mapping[Counted, int] | None = None) -> tuple[Standings, Clock
     return standings, clock
 
 
-def an_order(quantity: int = 10, side: Side = Side.BUY) -> PlannedOrder:
+def an_order(
+    quantity: int = 10, side: Side = Side.BUY, action: SignalAction = SignalAction.PLACE
+) -> PlannedOrder:
     shape = Shape(
-        signal=a_signal(action=SignalAction.PLACE),
+        signal=a_signal(action=action),
         product=Product.INTRADAY,
         environment=Environment.PAPER,
         side=side,
@@ -69,6 +73,20 @@ def test_orders_count_for_the_account_and_for_the_strategy_that_made_them() -> N
     assert standings.of_account("account-1").orders_today == 5
     assert standings.of_follow(a_follow(strategy_id="strategy-1")).orders_today == 3
     assert standings.of_follow(a_follow(strategy_id="strategy-2")).orders_today == 1
+
+
+def test_what_exits_take_away_cannot_be_sold_once_more() -> None:
+    standings, clock = known()
+    standings.take("account-1", what_was_read(clock.seconds))
+    entry = entry_of(a_signal(side=Side.SELL), Instrument(name="NSE:SBIN"), at=NOON)
+
+    before = standings.of_account("account-1").to_sell(entry)
+    standings.note("strategy-1", [an_order(20, Side.SELL, SignalAction.EXIT)])
+    after = standings.of_account("account-1")
+
+    assert (before, after.to_sell(entry)) == (30, 10)
+    # It is still there, and counts as an open position, until the exit is filled.
+    assert after.held(entry) == 30
 
 
 def test_a_new_day_begins_with_nothing_counted_and_nothing_known() -> None:

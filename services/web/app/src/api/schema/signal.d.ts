@@ -233,6 +233,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/signals/reversals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reverse Position
+         * @description Accept an EXIT and a PLACE of the other side; an answer that was lost is asked for again.
+         */
+        post: operations["reverse_position_signals_reversals_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/strategies": {
         parameters: {
             query?: never;
@@ -977,6 +997,40 @@ export interface components {
          * @enum {string}
          */
         Product: "DELIVERY" | "INTRADAY" | "CARRY_FORWARD" | "MTF";
+        /**
+         * ReversalAnswer
+         * @description The two signals of a reversal; the exit reaches every follower first.
+         */
+        ReversalAnswer: {
+            entry: components["schemas"]["AcceptedAnswer"];
+            exit: components["schemas"]["AcceptedAnswer"];
+        };
+        /**
+         * ReversalBody
+         * @description POST /signals/reversals: close all that is held of an instrument, and open the other side.
+         *
+         *     `side` and `terms` are those of the new position; the old one is closed by the same terms.
+         */
+        ReversalBody: {
+            /** Expires In S */
+            expires_in_s?: number | null;
+            /**
+             * Instrument
+             * @example NSE:SBIN
+             */
+            instrument: string;
+            /** Master Price */
+            master_price?: string | null;
+            product: components["schemas"]["Product"];
+            side: components["schemas"]["Side"];
+            /**
+             * Strategy Id
+             * Format: uuid
+             */
+            strategy_id: string;
+            terms: components["schemas"]["TermsBody"];
+            validity?: components["schemas"]["Validity"] | null;
+        };
         /**
          * RotationBody
          * @description Without `signature_header` signing stays as it was; null ends it.
@@ -1957,6 +2011,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SignalAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    reverse_position_signals_reversals_post: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description 1 to 255 printable characters, per master. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReversalBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReversalAnswer"];
                 };
             };
             /** @description Validation Error */

@@ -38,6 +38,7 @@ def order_json(order: OrderChanged) -> dict[str, Any]:
         "retry_of": order.retry_of,
         "reason": order.reason,
         "message": order.message,
+        "figures": order.figures,
         "planned_at": instant_json(order.planned_at),
         "accepted_at": instant_json(order.accepted_at),
         "sent_at": instant_json(order.sent_at),

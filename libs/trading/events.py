@@ -33,8 +33,8 @@ class OrderChanged:
     """A follower order after one transition, whole. Newer `version` wins; order of arrival is free.
 
     `change_id` is the cursor of `GET /orders?after=`. `reason` is a code of the closed lists,
-    `message` our sentence or the broker's own words. `retry_of` names the failed exit that this
-    order tries again.
+    `message` our sentence or the broker's own words, `figures` the numbers and names in it.
+    `retry_of` names the failed exit that this order tries again.
     """
 
     order_id: str
@@ -65,6 +65,7 @@ class OrderChanged:
     reason: str | None = None
     message: str = ""
     retry_of: str | None = None
+    figures: dict[str, str] = field(default_factory=dict)
 
 
 class NoticeKind(StrEnum):

@@ -32,11 +32,11 @@ WITH moved AS (
         order_id, client_order_id, signal_id, account_id, broker, shard, master_id, strategy_id,
         follow_id, user_id, leg, seq, environment, action, instrument, side, product, validity,
         order_type, quantity, limit_price, trigger_price, algo_id, request_hash, reason, message,
-        accepted_at, expires_at, state, attempts, sent_at, deadline, due_at)
+        figures, accepted_at, expires_at, state, attempts, sent_at, deadline, due_at)
     SELECT o.order_id, o.client_order_id, $2, o.account_id, o.broker, o.shard, o.master_id,
         o.strategy_id, o.follow_id, o.user_id, o.leg, $5, o.environment, $6, o.instrument, o.side,
         $8, $9, o.order_type, o.quantity, o.limit_price, o.trigger_price, o.algo_id,
-        o.request_hash, o.reason, o.message, $10, o.expires_at,
+        o.request_hash, o.reason, o.message, o.figures, $10, o.expires_at,
         CASE WHEN leaves THEN 'SENDING' ELSE o.state END, leaves::int,
         CASE WHEN leaves THEN clock_timestamp() END,
         CASE WHEN leaves THEN clock_timestamp() + make_interval(secs => $15) END,
@@ -49,9 +49,10 @@ WITH moved AS (
             AS n (order_id, client_order_id, account_id, shard, follow_id, user_id, leg, shape,
                 ready)
         JOIN unnest($25::text[], $26::text[], $27::text[], $28::bigint[], $29::numeric[],
-            $30::numeric[], $31::text[], $32::bytea[], $33::text[], $34::text[], $35::text[])
+            $30::numeric[], $31::text[], $32::bytea[], $33::text[], $34::text[], $35::text[],
+            $36::jsonb[])
             WITH ORDINALITY AS s (environment, side, order_type, quantity, limit_price,
-                trigger_price, algo_id, request_hash, state, reason, message, number)
+                trigger_price, algo_id, request_hash, state, reason, message, figures, number)
             ON n.shape = s.number) AS o
     CROSS JOIN LATERAL (SELECT o.ready AND o.expires_at > clock_timestamp()
         AND {lease_held("$12", "$13", "$14")}
@@ -60,11 +61,11 @@ WITH moved AS (
     RETURNING *
 ), history AS ({HISTORY_OF_MOVED}), planned AS (
     INSERT INTO executor.inbox (broker, shard, signal_id, master_id, seq)
-    SELECT $1, shard, $2, $3, $5 FROM unnest($36::int[]) AS shard
+    SELECT $1, shard, $2, $3, $5 FROM unnest($37::int[]) AS shard
     ON CONFLICT DO NOTHING
 ), last AS (
     INSERT INTO executor.planned_seqs (broker, shard, master_id, seq)
-    SELECT $1, shard, $3, $5 FROM unnest($36::int[]) AS shard
+    SELECT $1, shard, $3, $5 FROM unnest($37::int[]) AS shard
     ON CONFLICT (broker, shard, master_id)
     DO UPDATE SET seq = greatest(planned_seqs.seq, excluded.seq)
 )
@@ -224,6 +225,7 @@ def _columns(orders: Sequence[PlannedOrder], ready: Ready) -> list[object]:
         [s.state for s in shapes],
         [s.reason for s in shapes],
         [s.message for s in shapes],
+        [s.figures for s in shapes],
     ]
 
 

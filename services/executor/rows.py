@@ -1,6 +1,6 @@
 """What a row of the ledger is in memory, and the changes the pure core asks for."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -57,7 +57,7 @@ class Leaving:
 class Shape:
     """What new orders of one signal have in common: a thousand followers share a few of these.
 
-    A SKIPPED one carries its reason.
+    A SKIPPED one carries its reason, in words and figures.
     """
 
     signal: Signal
@@ -70,6 +70,7 @@ class Shape:
     state: OrderState = OrderState.PLANNED
     reason: str | None = None
     message: str = ""
+    figures: Mapping[str, str] | None = None
 
     @property
     def kind(self) -> RequestKind:

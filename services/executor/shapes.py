@@ -100,6 +100,7 @@ class Shapes:
             state=OrderState.SKIPPED if refusal else OrderState.PLANNED,
             reason=reason,
             message=message,
+            figures=(refusal.figures or None) if refusal else None,
         )
         return shape
 

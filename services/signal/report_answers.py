@@ -79,7 +79,7 @@ class MasterRowAnswer(BaseModel):
 
 
 class FollowRowAnswer(BaseModel):
-    """An own order. `message` is our sentence with its figures, or the broker's own words."""
+    """An own order. `message` is our sentence, or the broker's own words; `figures` are in it."""
 
     order_id: str
     signal_id: str
@@ -97,6 +97,7 @@ class FollowRowAnswer(BaseModel):
     reason: str | None
     sentence: str
     message: str
+    figures: dict[str, str]
     filled_quantity: int
     average_price: Decimal | None
     master_price: Decimal | None
@@ -259,6 +260,7 @@ def follow_row(order: CopiedOrder) -> FollowRowAnswer:
         reason=order.reason,
         sentence=own_sentence(order.state, order.reason, order.message),
         message=order.message,
+        figures=order.figures,
         filled_quantity=order.filled_quantity,
         average_price=order.average_price,
         master_price=order.master_price,

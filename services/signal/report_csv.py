@@ -76,6 +76,8 @@ def cell(value: object) -> str:
         return text.replace("+00:00", "Z")
     if isinstance(value, Decimal):
         return f"{value:f}"
+    if isinstance(value, dict):
+        value = "; ".join(f"{name}={figure}" for name, figure in sorted(value.items()))
     if isinstance(value, str):
         return f"'{value}" if value.startswith(_FORMULA) else value
     return str(value)

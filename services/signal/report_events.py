@@ -55,7 +55,9 @@ def why_not_storable(event: OrderChanged) -> str | None:
         if not _is_uuid(getattr(event, name)):
             return f"OrderChanged.{name}: not a uuid"
     texts = (event.broker, event.environment, event.action, event.instrument, event.reason or "")
-    if any("\0" in text for text in (*texts, event.message)):
+    if any(
+        "\0" in text for text in (*texts, event.message, *event.figures, *event.figures.values())
+    ):
         return "OrderChanged: a text holds a zero byte"
     prices = (event.average_price, event.terms.limit_price, event.terms.trigger_price)
     if any(price is not None and not _is_price(price) for price in prices):

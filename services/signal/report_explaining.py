@@ -43,7 +43,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """`reason` is a code of the closed lists or the broker's; `figures` are decimal strings."""
+    """`reason` is a code of the closed lists or the broker's; `figures` are those behind it."""
 
     outcome: Outcome
     sentence: str
@@ -165,7 +165,7 @@ def _told_by(order: CopiedOrder, outcome: Outcome, figures: dict[str, str]) -> E
         outcome=outcome,
         sentence=own_sentence(order.state, order.reason, order.message),
         reason=order.reason,
-        figures=figures,
+        figures={**figures, **order.figures},
     )
 
 

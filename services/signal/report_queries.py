@@ -100,6 +100,7 @@ from priced where bp is not null
 """  # noqa: S608  # constants
 _COLUMNS = """order_id, signal_id, seq, account_id, broker, environment, action, instrument, side,
     product, order_type, quantity, limit_price, trigger_price, state, reason, message,
+    coalesce(figures, '{}') as figures,
     filled_quantity, average_price, master_price,
     round(bp, 2) as slippage_bp, broker_event_at, accepted_at, published_at, planned_at, sent_at,
     acknowledged_at, filled_at"""

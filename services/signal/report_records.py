@@ -31,6 +31,7 @@ class CopiedOrder:
     state: str
     reason: str | None
     message: str
+    figures: dict[str, str]
     filled_quantity: int
     average_price: Decimal | None
     master_price: Decimal | None

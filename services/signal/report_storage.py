@@ -24,7 +24,7 @@ _ORDER_TYPES = {
     "broker": "text", "environment": "text", "action": "text", "instrument": "text",
     "side": "text", "product": "text", "order_type": "text", "quantity": "bigint",
     "limit_price": "numeric", "trigger_price": "numeric", "state": "text", "reason": "text",
-    "message": "text", "filled_quantity": "bigint", "average_price": "numeric",
+    "message": "text", "figures": "jsonb", "filled_quantity": "bigint", "average_price": "numeric",
     "accepted_at": "timestamptz", "planned_at": "timestamptz", "sent_at": "timestamptz",
     "acknowledged_at": "timestamptz", "filled_at": "timestamptz", "changed_at": "timestamptz",
 }  # fmt: skip
@@ -194,6 +194,7 @@ def _order_row(news: OrderNews) -> tuple[Any, ...]:
         order.state.value,
         order.reason,
         order.message,
+        order.figures or None,
         order.filled_quantity,
         order.average_price,
         order.accepted_at,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from libs.contracts import codec, topics
 from libs.runtime.outbox import BusUnavailable, OutboxMessage
 from libs.trading.events import OrderChanged
+from libs.trading.reasons import SkipReason, figures_of
 from services.executor.events import HistoryPublisher
 from tests.integration.executor.conftest import running
 from tests.integration.executor.world import BROKER, World
@@ -51,6 +52,21 @@ async def test_every_transition_is_published_once_and_in_order(world: World) -> 
         by_order.setdefault(event.order_id, []).append((event.version, event.state.value))
     assert list(by_order.values()) == [[(1, "SENDING"), (2, "ACKED")]] * 2
     assert await publish_all(publisher(world, bus)) == 0
+
+
+async def test_a_skip_is_told_with_the_figures_behind_it(world: World) -> None:
+    follow = await world.a_follower("0.05")
+    bus = BusThatRemembers()
+    async with running(world.replica):
+        await world.emit_and_hear()
+        await world.until("SKIPPED/TOO_SMALL")
+        await publish_all(publisher(world, bus))
+    snapshot = await world.replica.repository.order_snapshot(follow.user_id, after=None, limit=5)
+
+    [event] = bus.events
+    assert event.figures.keys() >= figures_of(SkipReason.TOO_SMALL)
+    assert event.figures["lot"] == "1"
+    assert [order.figures for order in snapshot.orders] == [event.figures]
 
 
 async def test_a_transaction_that_commits_late_is_not_skipped(world: World) -> None:

@@ -67,7 +67,15 @@ def lives_of(signal_id: str, **changes: Any) -> dict[str, list[OrderChanged]]:
             planned(7), sent(27), (S.OPEN, 87, {}), (S.CANCELLED, 200, filled(5, "811.6875"))
         ),
         "refused": a_life(planned(8), sent(40), (S.REJECTED, 60, {"message": "RMS: 5000 short"})),
-        "small": [planned(5, state=S.SKIPPED, reason="TOO_SMALL", message="Less than a lot of 9.")],
+        "small": [
+            planned(
+                5,
+                state=S.SKIPPED,
+                reason="TOO_SMALL",
+                message="Less than a lot of 9.",
+                figures={"wanted": "4", "lot": "9"},
+            )
+        ],
         "paused": [planned(5, state=S.SKIPPED, reason="PAUSED", message="You paused.")],
         "held": a_life(planned(5), (S.HELD, 9, {"reason": "SESSION", "message": "Re-connect."})),
     }
@@ -273,8 +281,10 @@ async def test_a_follower_sees_what_was_copied_and_why_not_in_figures(
     assert (longer["totals"]["planned"], longer["totals"]["followers"]) == (8, 1)
     rows = {row["order_id"]: row for row in report["orders"]}
     assert rows.keys() == {life[0].order_id for life in lives.values()}
-    assert rows[lives["small"][0].order_id]["sentence"] == "Less than a lot of 9."
+    small = rows[lives["small"][0].order_id]
+    assert small["sentence"] == "Less than a lot of 9."
     refused = rows[lives["refused"][0].order_id]
+    assert (small["figures"], refused["figures"]) == ({"wanted": "4", "lot": "9"}, {})
     assert refused["sentence"] == "The broker refused the order: RMS: 5000 short"
     dear = rows[lives["dear"][0].order_id]
     assert (dear["master_price"], dear["seq"]) == ("812.5", 1)
@@ -321,9 +331,12 @@ async def test_a_report_as_csv_holds_every_order_and_no_formula(
         ms(10).isoformat(timespec="microseconds").replace("+00:00", "Z")
     )
     assert rows[lives["cheap"][0].order_id]["slippage_bp"] == "-10.00"
+    assert rows[lives["small"][0].order_id]["figures"] == "lot=9; wanted=4"
     masters = lines(of_signal)
     assert len(masters) == 8
-    assert masters[0].keys().isdisjoint({"account_id", "user_id", "follow_id", "message"})
+    assert (
+        masters[0].keys().isdisjoint({"account_id", "user_id", "follow_id", "message", "figures"})
+    )
 
 
 def lines(answer: httpx.Response) -> list[dict[str, str]]:

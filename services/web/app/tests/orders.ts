@@ -31,6 +31,7 @@ export function anOrder(changes: Partial<Order> = {}): Order {
     retry_of: null,
     reason: null,
     message: "",
+    figures: {},
     planned_at: "2026-11-24T08:47:41.203000Z",
     accepted_at: "2026-11-24T08:47:41.200000Z",
     sent_at: null,

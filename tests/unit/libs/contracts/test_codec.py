@@ -52,6 +52,7 @@ EVENTS: dict[str, list[Any]] = {
     topics.ORDER_EVENTS: [
         factories.an_order_changed(),
         factories.an_order_changed(sent_at=NOON, average_price=Decimal("0.0500"), reason="EXPIRED"),
+        factories.an_order_changed(reason="TOO_SMALL", figures={"lot": "9", "wanted": "4"}),
     ],
     topics.NOTICES: [
         Notice(notice_id="n", kind=NoticeKind.ALARM_OPENED, code="X", subject="account:1", at=NOON,

@@ -14,7 +14,7 @@ from libs.trading.limits import Limits
 from libs.trading.orders import OrderExtra, OrderTerms, OrderType, Product, Side, Validity
 from libs.trading.protection import Band, Protection
 from libs.trading.quotes import Quote
-from libs.trading.reasons import Refusal, SkipReason, sentence
+from libs.trading.reasons import Refusal, SkipReason, figures_of, sentence
 from libs.trading.signals import Signal, SignalAction
 from libs.trading.states import OrderState
 from services.executor.exits import Opened
@@ -371,6 +371,8 @@ def test_a_limit_leaves_an_entry_out_with_the_figures_behind_it() -> None:
     [order] = entries(a_signal(), follow)
 
     assert order.shape.reason == SkipReason.ORDER_VALUE
+    assert order.shape.figures is not None
+    assert order.shape.figures.keys() >= figures_of(SkipReason.ORDER_VALUE)
     assert order.shape.message == (
         "10 shares \N{MULTIPLICATION SIGN} \N{INDIAN RUPEE SIGN}812.50 ="
         " \N{INDIAN RUPEE SIGN}8,125.00 is over your \N{INDIAN RUPEE SIGN}5,000.00"

@@ -31,6 +31,8 @@ def test_a_text_is_never_a_formula(text: str) -> None:
         (-7, "-7"),
         (NOON, "2026-11-23T06:30:00.000000Z"),
         ("₹812.50 für dich", "₹812.50 für dich"),
+        ({"limit": "5000", "=cmd": "1"}, "'=cmd=1; limit=5000"),
+        ({}, ""),
     ],
 )
 def test_figures_and_instants_are_written_plainly(value: object, text: str) -> None:

@@ -27,6 +27,7 @@ def test_an_endless_message_is_cut() -> None:
         ({}, None),
         ({"user_id": "somebody"}, "OrderChanged.user_id: not a uuid"),
         ({"message": "a\0b"}, "OrderChanged: a text holds a zero byte"),
+        ({"figures": {"lot": "\0"}}, "OrderChanged: a text holds a zero byte"),
         ({"average_price": Decimal("1e999")}, "OrderChanged: a price is out of all bounds"),
     ],
 )

@@ -37,6 +37,7 @@ def a_copy(**changes: Any) -> CopiedOrder:
         state="PLANNED",
         reason=None,
         message="",
+        figures={},
         filled_quantity=0,
         average_price=None,
         master_price=Decimal("812.50"),
@@ -101,7 +102,10 @@ def test_an_exit_of_what_was_never_opened_has_nothing_to_close() -> None:
 
 
 def test_a_skip_carries_its_reason_and_the_sentence_with_its_figures() -> None:
-    answer = explain([a_copy(state="SKIPPED", reason="ORDER_VALUE", message=LIMIT)])
+    figures = {"quantity": "9", "limit": "500"}
+    answer = explain(
+        [a_copy(state="SKIPPED", reason="ORDER_VALUE", message=LIMIT, figures=figures)]
+    )
 
     assert (answer.outcome, answer.reason, answer.sentence) == (
         Outcome.SKIPPED,
@@ -109,7 +113,8 @@ def test_a_skip_carries_its_reason_and_the_sentence_with_its_figures() -> None:
         LIMIT,
     )
     assert answer.figures["master_price"] == "812.50"
-    assert (answer.figures["master_quantity"], answer.figures["quantity"]) == ("10", "10")
+    assert answer.figures["master_quantity"] == "10"
+    assert (answer.figures["quantity"], answer.figures["limit"]) == ("9", "500")
 
 
 def test_a_rejection_carries_the_brokers_own_words() -> None:

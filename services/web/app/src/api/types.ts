@@ -33,6 +33,8 @@ export interface Order {
   retry_of: string | null;
   reason: string | null;
   message: string;
+  /** The numbers and names in our sentence. */
+  figures: Record<string, string>;
   planned_at: string;
   accepted_at: string;
   sent_at: string | null;

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import httpx
 from aiokafka import ConsumerRebalanceListener
@@ -10,6 +11,8 @@ from fastapi import FastAPI
 from redis.asyncio import Redis
 
 from libs.brokers import registry
+from libs.brokers.manifest import BrokerManifest
+from libs.brokers.protocol import InstrumentBook
 from libs.contracts import codec, topics
 from libs.contracts.codec import Record, Undecodable
 from libs.contracts.notices import notice_message
@@ -24,8 +27,10 @@ from libs.runtime.postgres import database_ready, enter_pool
 from libs.runtime.problems import install_problem_handlers
 from libs.runtime.redis import open_redis
 from libs.runtime.vault import KeyRing
+from services.executor.account_limits import AccountLimitRows
 from services.executor.events import HistoryPublisher
 from services.executor.gateways import OpenGateways
+from services.executor.previewing import Previews
 from services.executor.replica import Replica, build_replica, watched
 from services.executor.routes import router
 from services.executor.settings import ExecutorSettings
@@ -99,6 +104,12 @@ async def _start(app: FastAPI, settings: ExecutorSettings, stack: AsyncExitStack
     app.state.pool = pool
     app.state.replica = replica
     app.state.repository = replica.repository
+    app.state.previews = Previews(
+        repository=replica.repository,
+        limits=AccountLimitRows(pool),
+        standings=replica.work.flow.standings,
+        books=partial(broker_book, settings),
+    )
     app.state.identities = Identities(
         redis,
         settings.auth_url,
@@ -140,6 +151,12 @@ def _watch(
     )
     keep(stack, replica.work.watch(watch), "alarms")
     keep(stack, replica.work.read_signals(without_kafka), "signals-without-kafka")
+
+
+def broker_book(settings: ExecutorSettings, broker: str) -> tuple[BrokerManifest, InstrumentBook]:
+    """Give what any broker takes and lists."""
+    manifest = registry.manifest(broker)
+    return manifest, OpenGateways(manifest, settings.simulator_url(broker)).instruments()
 
 
 def _session_source(

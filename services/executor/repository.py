@@ -162,6 +162,16 @@ class Repository:
         found = [_signal(row["payload"]) for row in rows]
         return sorted(found, key=lambda signal: (signal.master_id, signal.seq))
 
+    async def last_entries(self, strategy_id: str, most: int) -> list[Signal]:
+        """Read a strategy's last entries, the newest first, whoever they reached."""
+        rows = await self.pool.fetch(
+            """SELECT payload FROM signal.emitted
+            WHERE strategy_id = $1 AND action = 'PLACE' ORDER BY seq DESC LIMIT $2""",
+            strategy_id,
+            most,
+        )
+        return [_signal(row["payload"]) for row in rows]
+
     async def live_signals(self, master_ids: Sequence[str]) -> list[Signal]:
         """Read the signals of these masters that have not expired, in order."""
         rows = await self.pool.fetch(

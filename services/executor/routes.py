@@ -13,6 +13,7 @@ from services.executor.attention_routes import router as attention_router
 from services.executor.dead_letter_routes import router as dead_letter_router
 from services.executor.exit_retry_routes import router as exit_retry_router
 from services.executor.kill_switch_routes import router as kill_switch_router
+from services.executor.preview_routes import router as preview_router
 from services.executor.repository import Repository
 
 _ORDERS_MAX = 2_000
@@ -26,6 +27,7 @@ router.include_router(attention_router)
 router.include_router(dead_letter_router)
 router.include_router(exit_retry_router)
 router.include_router(kill_switch_router)
+router.include_router(preview_router)
 
 
 @router.get("/orders")

@@ -62,6 +62,7 @@ executor POST /attention/{order_id}/decisions : admin operator
 executor POST /dead-letters/{letter_id}/replay : admin operator
 executor POST /dead-letters/{letter_id}/set-aside : admin operator
 executor POST /orders/{order_id}/retry : admin follower operator
+executor POST /preview : follower
 executor PUT /account-limits/{account_id} : admin operator follower
 executor PUT /kill-switches : operator
 signal DELETE /follows/{follow_id} : follower

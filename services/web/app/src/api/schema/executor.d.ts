@@ -249,6 +249,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Follow
+         * @description Tell what a follower with these rules would have got of the strategy's last 20 trades.
+         *
+         *     Nothing is stored and nothing is sent. The trades are judged as a follow's would be, each at
+         *     its own time, the account's limits included; what cannot be known of that time is named.
+         */
+        post: operations["preview_follow_preview_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/shards": {
         parameters: {
             query?: never;
@@ -424,6 +447,227 @@ export interface components {
             subject: string;
         };
         /**
+         * LimitsBody
+         * @description What a follow may copy at most. What is left out is not limited; exits and cancels never are.
+         *
+         *     Money is in rupees, times are Indian. Shorts and after-market orders must be allowed here.
+         */
+        LimitsBody: {
+            /**
+             * After Market Allowed
+             * @default false
+             */
+            after_market_allowed: boolean;
+            /**
+             * Instruments Allowed
+             * @default []
+             * @example [
+             *       "NSE:SBIN",
+             *       "NFO:NIFTY"
+             *     ]
+             */
+            instruments_allowed: string[];
+            /**
+             * Instruments Denied
+             * @default []
+             * @example [
+             *       "NSE:SBIN",
+             *       "NFO:NIFTY"
+             *     ]
+             */
+            instruments_denied: string[];
+            /** Loss Per Day Max */
+            loss_per_day_max?: string | null;
+            /** Open Positions Max */
+            open_positions_max?: number | null;
+            /** Order Quantity Max */
+            order_quantity_max?: number | null;
+            /** Order Value Max */
+            order_value_max?: string | null;
+            /** Orders Per Day Max */
+            orders_per_day_max?: number | null;
+            /** Price Distance Bps Max */
+            price_distance_bps_max?: number | null;
+            /**
+             * Products Allowed
+             * @default []
+             */
+            products_allowed: components["schemas"]["Product"][];
+            /**
+             * Segments Allowed
+             * @default []
+             */
+            segments_allowed: components["schemas"]["Segment"][];
+            /**
+             * Segments Denied
+             * @default []
+             */
+            segments_denied: components["schemas"]["Segment"][];
+            /**
+             * Short Allowed
+             * @default false
+             */
+            short_allowed: boolean;
+            /** Trading From Ist */
+            trading_from_ist?: string | null;
+            /** Trading Until Ist */
+            trading_until_ist?: string | null;
+        };
+        /**
+         * MastersTrade
+         * @description What the master did. `quantity` is what was filled, where a strategy copies fills.
+         */
+        MastersTrade: {
+            /** Limit Price */
+            limit_price: string | null;
+            /** Master Price */
+            master_price: string | null;
+            order_type: components["schemas"]["OrderType"];
+            product: components["schemas"]["Product"];
+            /** Quantity */
+            quantity: number;
+            side: components["schemas"]["Side"];
+            /** Trigger Price */
+            trigger_price: string | null;
+        };
+        /**
+         * NotJudged
+         * @description What a preview cannot tell; each has its sentence.
+         * @enum {string}
+         */
+        NotJudged: "STOPS" | "MONEY" | "MARKET_PRICES" | "PRICE_DISTANCE" | "LOSS_PER_DAY" | "OPEN_POSITIONS" | "OTHER_ORDERS" | "SHORTS";
+        /**
+         * OrderType
+         * @enum {string}
+         */
+        OrderType: "MARKET" | "LIMIT" | "STOP" | "STOP_LIMIT";
+        /**
+         * Outcome
+         * @description NOT_JUDGED is where a figure of that moment decides, and nobody knows it any more.
+         * @enum {string}
+         */
+        Outcome: "COPIED" | "LEFT_OUT" | "NOT_JUDGED";
+        /**
+         * PreviewAnswer
+         * @description Newest first. `not_judged` says what of those moments is not known any more.
+         */
+        PreviewAnswer: {
+            /** Message */
+            message: string;
+            /** Not Judged */
+            not_judged: components["schemas"]["PreviewCaution"][];
+            summary: components["schemas"]["PreviewSummary"];
+            /** Trades */
+            trades: components["schemas"]["PreviewTrade"][];
+        };
+        /**
+         * PreviewBody
+         * @description The rules of a follow that does not exist yet.
+         *
+         *     `funds` and `equity` are rupees that sizes shall be reckoned with, instead of the account's
+         *     own: those are known only where a follow asks for them already.
+         */
+        PreviewBody: {
+            /**
+             * Account Id
+             * Format: uuid
+             */
+            account_id: string;
+            /** Equity */
+            equity?: string | null;
+            /** Funds */
+            funds?: string | null;
+            /**
+             * @default {
+             *       "after_market_allowed": false,
+             *       "instruments_allowed": [],
+             *       "instruments_denied": [],
+             *       "products_allowed": [],
+             *       "segments_allowed": [],
+             *       "segments_denied": [],
+             *       "short_allowed": false
+             *     }
+             */
+            limits: components["schemas"]["LimitsBody"];
+            sizing: components["schemas"]["SizingBody"];
+            /**
+             * Strategy Id
+             * Format: uuid
+             */
+            strategy_id: string;
+        };
+        /** PreviewCaution */
+        PreviewCaution: {
+            /** Message */
+            message: string;
+            what: components["schemas"]["NotJudged"];
+        };
+        /**
+         * PreviewOrder
+         * @description One order as it would have been sent; a large one is cut into several.
+         */
+        PreviewOrder: {
+            /** Limit Price */
+            limit_price: string | null;
+            order_type: components["schemas"]["OrderType"];
+            product: components["schemas"]["Product"];
+            /** Quantity */
+            quantity: number;
+            side: components["schemas"]["Side"];
+            /** Trigger Price */
+            trigger_price: string | null;
+        };
+        /**
+         * PreviewSummary
+         * @description `value` sums up the copied trades whose value is known, `without_value` counts the others.
+         *
+         *     `left_out` and `not_judged` count trades by reason.
+         */
+        PreviewSummary: {
+            /** Copied */
+            copied: number;
+            /** Left Out */
+            left_out: {
+                [key: string]: number;
+            };
+            /** Not Judged */
+            not_judged: {
+                [key: string]: number;
+            };
+            /** Trades */
+            trades: number;
+            /** Value */
+            value: string;
+            /** Without Value */
+            without_value: number;
+        };
+        /**
+         * PreviewTrade
+         * @description `reason` and `message` say why there are no orders; `value` is in rupees, null if unknown.
+         */
+        PreviewTrade: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Instrument */
+            instrument: string;
+            master: components["schemas"]["MastersTrade"];
+            /** Message */
+            message: string;
+            /** Orders */
+            orders: components["schemas"]["PreviewOrder"][];
+            outcome: components["schemas"]["Outcome"];
+            reason: components["schemas"]["SkipReason"] | null;
+            /** Seq */
+            seq: number;
+            /** Signal Id */
+            signal_id: string;
+            /** Value */
+            value: string | null;
+        };
+        /**
          * Product
          * @enum {string}
          */
@@ -448,6 +692,36 @@ export interface components {
          * @enum {string}
          */
         Segment: "EQUITY" | "FUTURES" | "OPTIONS" | "CURRENCY" | "COMMODITY";
+        /**
+         * Side
+         * @enum {string}
+         */
+        Side: "BUY" | "SELL";
+        /**
+         * SizingBody
+         * @description Which values suit a mode is judged in `check_sizing`.
+         */
+        SizingBody: {
+            mode: components["schemas"]["SizingMode"];
+            /**
+             * Value
+             * @example 812.50
+             */
+            value: string;
+            /** @default SKIP */
+            when_small: components["schemas"]["WhenSmall"];
+        };
+        /**
+         * SizingMode
+         * @enum {string}
+         */
+        SizingMode: "MULTIPLIER" | "FIXED_QUANTITY" | "FIXED_VALUE" | "FUNDS_SHARE" | "EQUITY_PROPORTIONAL";
+        /**
+         * SkipReason
+         * @description Why a follower got no order. Each has a sentence the follower understands.
+         * @enum {string}
+         */
+        SkipReason: "EXPIRED" | "PAUSED" | "KILL" | "NO_CONSENT" | "NO_REGIME" | "NO_EGRESS" | "NO_ALGO_ID" | "DISCONNECTED" | "SESSION" | "TOO_SMALL" | "CLOSED_ELSEWHERE" | "MASTER_CANCELLED" | "UNSUPPORTED" | "UNSUPPORTED_PRODUCT" | "UNSUPPORTED_VALIDITY" | "UNSUPPORTED_SEGMENT" | "UNKNOWN_INSTRUMENT" | "NO_QUOTE" | "TOO_MANY_CHANGES" | "CLOSED" | "RATE_DAY_BLOCK" | "OVERLOAD" | "NO_PRICE" | "FUNDS_UNKNOWN" | "EQUITY_UNKNOWN" | "MASTER_EQUITY_UNKNOWN" | "TOO_MANY_SLICES" | "AFTER_MARKET" | "AFTER_MARKET_UNSUPPORTED" | "DISCLOSED_QUANTITY" | "ATTACHED_EXITS" | "SHORT" | "PRODUCT_LEFT_OUT" | "SEGMENT_LEFT_OUT" | "INSTRUMENT_LEFT_OUT" | "TRADING_WINDOW" | "ORDERS_PER_DAY" | "ORDERS_UNKNOWN" | "LOSS_PER_DAY" | "LOSS_UNKNOWN" | "OPEN_POSITIONS" | "POSITIONS_UNKNOWN" | "ORDER_QUANTITY" | "ORDER_VALUE" | "PRICE_MOVED";
         /**
          * StoredLimitsAnswer
          * @description Version 0 is an account of which nobody limited anything yet; `changed_by` is a user.
@@ -476,6 +750,12 @@ export interface components {
             /** Error Type */
             type: string;
         };
+        /**
+         * WhenSmall
+         * @description What becomes of a share that is less than one lot.
+         * @enum {string}
+         */
+        WhenSmall: "SKIP" | "ONE_LOT";
     };
     responses: never;
     parameters: never;
@@ -943,6 +1223,39 @@ export interface operations {
                     "application/json": {
                         [key: string]: unknown;
                     };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    preview_follow_preview_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreviewAnswer"];
                 };
             };
             /** @description Validation Error */

@@ -24,6 +24,7 @@ from libs.trading.orders import (
     Side,
 )
 from libs.trading.shards import shard_of
+from libs.trading.signals import CopyMode
 from libs.trading.tags import mint_client_order_id
 from tests.integration.signal.running import TAG_KEY, Person, RunningService, running_service
 from tests.servers import Database, Servers
@@ -136,6 +137,62 @@ async def test_an_order_and_its_life_become_signals_each_once(
         signals[3]["signal_id"],
         signals[0]["signal_id"],
     ]
+
+
+async def test_a_position_closed_in_parts_is_exits_of_what_was_left(
+    service: RunningService, add_account: Callable[..., str], says: Says
+) -> None:
+    master, strategy_id = await service.master()
+    account_id = add_account(master.user_id, kind="TRADER")
+    await turn(master, strategy_id, account_id)
+    done = {"status": OrderStatus.FILLED, "filled_quantity": 10, "terms": MARKET}
+    stop = replace(LIMIT, quantity=4)
+
+    await says(account_id, "in", **done)
+    await says(account_id, "waits", side=Side.SELL, terms=stop)
+    await says(account_id, "leaves", side=Side.SELL, terms=replace(MARKET, quantity=3))
+    dearer = replace(stop, limit_price=Decimal(815))
+    await says(account_id, "waits", side=Side.SELL, terms=dearer)
+
+    signals = await until(master, 4)
+    assert [(s["action"], s["held_quantity"]) for s in signals] == [
+        ("PLACE", None),
+        ("EXIT", 10),
+        ("EXIT", 6),
+        ("MODIFY", None),
+    ]
+
+
+async def test_a_strategy_of_fills_copies_each_once_and_nothing_that_waits(
+    service: RunningService, add_account: Callable[..., str], says: Says
+) -> None:
+    master, _ = await service.master()
+    strategy_id = await master.open_strategy("By fills", CopyMode.FILLS)
+    account_id = add_account(master.user_id, kind="TRADER")
+    await turn(master, strategy_id, account_id)
+
+    await says(account_id, "one")
+    for filled in (3, 3, 10):
+        status = OrderStatus.FILLED if filled == 10 else OrderStatus.PARTIAL
+        await says(account_id, "one", status=status, filled_quantity=filled)
+    await says(
+        account_id,
+        "two",
+        side=Side.SELL,
+        terms=replace(LIMIT, quantity=15),
+        status=OrderStatus.FILLED,
+        filled_quantity=15,
+    )
+
+    signals = await until(master, 4)
+    assert [(s["action"], s["filled_before"], s["filled_after"]) for s in signals] == [
+        ("PLACE", 0, 3),
+        ("PLACE", 3, 10),
+        ("EXIT", None, None),
+        ("PLACE", 10, 15),
+    ]
+    assert {s["terms"]["order_type"] for s in signals} == {"MARKET"}
+    assert (signals[2]["terms"]["quantity"], signals[2]["held_quantity"]) == (10, 10)
 
 
 async def test_history_echoes_and_others_orders_never_fan_out(

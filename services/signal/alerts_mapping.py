@@ -96,6 +96,7 @@ class MappingBody(Body):
     product: SourceBody
     order_type: SourceBody = AT_MARKET
     quantity: SourceBody
+    held_quantity: SourceBody | None = None
     limit_price: SourceBody | None = None
     trigger_price: SourceBody | None = None
     validity: SourceBody | None = None
@@ -107,6 +108,8 @@ class MappingBody(Body):
         problem = lifetime_problem(SignalAction.PLACE, self.expires_in_s)
         if problem:
             raise ValueError(f"expires_in_s: {problem}")
+        if self.held_quantity and self.held_quantity.field is None:
+            raise ValueError("held_quantity: must be a field, it changes with every exit")
         if self.alerted_at and self.alerted_at.field is None:
             raise ValueError("alerted_at: must be a field, the same moment for ever is none")
         try:
@@ -129,6 +132,9 @@ class MappingBody(Body):
             # A way out has its own, longer time.
             "expires_in_s": self.expires_in_s if action == SignalAction.PLACE else None,
         }
+        if action == SignalAction.EXIT and self.held_quantity:
+            held = self.held_quantity.value("held_quantity", entry)
+            body["held_quantity"] = _quantity("held_quantity", held)
         try:
             proposal = SignalBody.model_validate(body).proposal()
         except ValidationError as error:
@@ -142,7 +148,9 @@ class MappingBody(Body):
 
     def _amounts(self, order_type: OrderType, entry: Entry) -> dict[str, object]:
         """Read quantity and the prices this type of order has; an alert may carry more."""
-        amounts: dict[str, object] = {"quantity": _quantity(self.quantity.value("quantity", entry))}
+        amounts: dict[str, object] = {
+            "quantity": _quantity("quantity", self.quantity.value("quantity", entry))
+        }
         prices = (
             ("limit_price", order_type.has_limit_price, self.limit_price),
             ("trigger_price", order_type.has_trigger_price, self.trigger_price),
@@ -166,7 +174,7 @@ class MappingBody(Body):
                 for word in (*source.words.values(), *filter(None, [source.constant])):
                     _chosen(name, word)
         if self.quantity.field is None:
-            _quantity(self.quantity.value("quantity", {}))
+            _quantity("quantity", self.quantity.value("quantity", {}))
         sources = (self.instrument, self.exchange)
         if all(source is None or source.field is None for source in sources):
             self._instrument({})
@@ -182,10 +190,10 @@ def _chosen(name: str, said: str) -> str:
     return word
 
 
-def _quantity(text: str) -> int:
+def _quantity(name: str, text: str) -> int:
     whole = _WHOLE.fullmatch(text)
     if whole is None or int(whole[1]) == 0:
         raise AlertRefused(
-            f"quantity: {quoted(text)} is no whole number above 0, in shares or contracts"
+            f"{name}: {quoted(text)} is no whole number above 0, in shares or contracts"
         )
     return int(whole[1])

@@ -65,6 +65,18 @@ def test_a_flat_position_becomes_an_exit_with_the_time_of_an_exit() -> None:
     assert exit_.expires_in_s is None
 
 
+def test_an_exit_of_a_part_says_of_how_much() -> None:
+    mapping = STRATEGY_ALERT | {"held_quantity": {"field": "before"}}
+    flat = ALERT | {"position": "FLAT", "action": "sell", "before": "25"}
+
+    assert proposed(mapping, flat).held_quantity == 25
+    assert proposed(mapping, ALERT).held_quantity is None
+    with pytest.raises(AlertRefused, match="held_quantity: '0' is no whole number"):
+        proposed(mapping, flat | {"before": "0"})
+    with pytest.raises(ValidationError, match="held_quantity: must be a field"):
+        MappingBody.model_validate(STRATEGY_ALERT | {"held_quantity": {"constant": "5"}})
+
+
 def test_a_price_that_the_order_has_not_is_left_out() -> None:
     market = proposed(STRATEGY_ALERT, ALERT | {"type": "mkt"})
 

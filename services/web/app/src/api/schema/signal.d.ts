@@ -921,6 +921,7 @@ export interface components {
             exchange?: components["schemas"]["SourceBody"] | null;
             /** Expires In S */
             expires_in_s?: number | null;
+            held_quantity?: components["schemas"]["SourceBody"] | null;
             instrument: components["schemas"]["SourceBody"];
             limit_price?: components["schemas"]["SourceBody"] | null;
             /**

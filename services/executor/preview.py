@@ -55,7 +55,7 @@ class NotJudged(StrEnum):
 NOT_JUDGED_SENTENCES: dict[NotJudged, str] = {
     NotJudged.STOPS: "Whether the market was open, your broker connected and trading not stopped"
     " was not looked at.",
-    NotJudged.MONEY: "Sizes come from the money of now, not from that of then.",
+    NotJudged.MONEY: "Sizes come from the money of now, or what you named, not from that of then.",
     NotJudged.MARKET_PRICES: "What a market order would have cost is known only where the master"
     " named a price.",
     NotJudged.PRICE_DISTANCE: "How far prices had moved from the master's is not known any more,"

@@ -46,10 +46,12 @@ ENTRY_STOP = """CASE
             OR (k.scope = 'ALGO_ID' AND k.subject = o.algo_id)) THEN 'KILL'
     WHEN EXISTS (SELECT FROM signal.follows_now f WHERE f.follow_id = o.follow_id
         AND (f.paused OR f.until_seq IS NOT NULL)) THEN 'PAUSED'
-    ELSE (SELECT CASE WHEN s.reason IN ('NO_CONSENT', 'NO_REGIME', 'NO_EGRESS', 'NO_ALGO_ID')
+    ELSE coalesce(
+        (SELECT CASE WHEN s.reason IN ('NO_CONSENT', 'NO_REGIME', 'NO_EGRESS', 'NO_ALGO_ID')
             THEN s.reason ELSE 'DISCONNECTED' END
-        FROM auth.stops s WHERE s.account_id = o.account_id
-            AND (s.algo_id IS NULL OR s.algo_id = o.algo_id) LIMIT 1)
+        FROM auth.stops s WHERE s.account_id = o.account_id AND s.algo_id IS NULL),
+        CASE WHEN o.algo_id IS NOT NULL AND EXISTS (SELECT FROM auth.stops s
+            WHERE s.account_id = o.account_id AND s.algo_id = o.algo_id) THEN 'NO_ALGO_ID' END)
 END"""
 
 # The master cancelled it while its request was on the wire; it came back unprocessed.

@@ -11,6 +11,7 @@ _STATEMENTS = "services/executor/statements.py"
 _FOLDING = "services/executor/folding.py"
 _STATES = "libs/trading/states.py"
 _LEDGER_SQL = "services/executor/migrations/0001_ledger.sql"
+_EVIDENCE_SQL = "services/auth/migrations/0003_evidence.sql"
 _HTTP = "libs/brokers/http.py"
 
 _CLAIMS_TESTS = ("tests/integration/executor/test_claims.py",)
@@ -212,6 +213,42 @@ MUTANTS = (
                 old="o.action = 'PLACE' AND ({ENTRY_STOP}) IS NULL",
                 new="o.action = 'PLACE'",
             ),
+        ],
+        tests=_CLAIMS_TESTS,
+    ),
+    Mutant(
+        name="evidence clause",
+        why="a live order leaves without what the law asks of it",
+        edits=[
+            Edit(
+                file=_EVIDENCE_SQL,
+                old="                THEN auth.live_lack(a.account_id) END,",
+                new="                THEN NULL END,",
+            )
+        ],
+        tests=_CLAIMS_TESTS,
+    ),
+    Mutant(
+        name="withdrawn evidence",
+        why="evidence that is withdrawn goes on counting",
+        edits=[
+            Edit(
+                file=_EVIDENCE_SQL,
+                old="AFTER INSERT OR UPDATE OR DELETE ON auth.evidence",
+                new="AFTER INSERT ON auth.evidence",
+            )
+        ],
+        tests=_CLAIMS_TESTS,
+    ),
+    Mutant(
+        name="algo id clause",
+        why="an order leaves with an algo id that is registered no more",
+        edits=[
+            Edit(
+                file=_STATEMENTS,
+                old="s.algo_id = o.algo_id) THEN 'NO_ALGO_ID' END)",
+                new="FALSE) THEN 'NO_ALGO_ID' END)",
+            )
         ],
         tests=_CLAIMS_TESTS,
     ),

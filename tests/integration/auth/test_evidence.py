@@ -1,9 +1,11 @@
 """Evidence for live orders: recorded and withdrawn by operators, asked where orders are sent."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 from uuid_utils import uuid7
@@ -23,6 +25,7 @@ FAMILY = {**SELF, "regime": "FAMILY", "relation": "SPOUSE"}
 EMPANELLED = {"regime": "EMPANELLED", "host": "rack 4", "provider_id": "AP-12", **PAPERS}
 EGRESS = {"profile": "mumbai-1", "address": ADDRESS, **PAPERS}
 ALGO_ID = {"algo_id": "770001", "algo_name": "Mirror", **PAPERS}
+NEVER = [("-infinity",)]
 STRATEGY = "0193a000-0000-7000-8000-00000000000a"
 
 
@@ -79,6 +82,10 @@ def stops(world: World, account_id: str) -> list[tuple[Any, ...]]:
     )
 
 
+def lawful_until(world: World) -> list[tuple[Any, ...]]:
+    return world.rows("select lawful_until::text from auth.broker_accounts")
+
+
 async def test_a_live_account_may_trade_once_everything_is_on_record(
     world: World, operator: Person
 ) -> None:
@@ -95,6 +102,7 @@ async def test_a_live_account_may_trade_once_everything_is_on_record(
         await put(operator, account_id, what, body)
         assert stops(world, account_id) == left
 
+    assert lawful_until(world) == [("infinity",)]
     now = await shown(operator, account_id)
     assert (now["stopped"], now["lacking"]) == (None, [])
     assert world.rows(
@@ -153,8 +161,10 @@ async def test_evidence_that_has_run_out_stops_at_once_and_is_closed_by_the_swee
     soon = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     await put(operator, account_id, "regime", {**SELF, "valid_until": soon})
     await put(operator, account_id, "egress", EGRESS)
+    assert lawful_until(world) == NEVER
     await put(operator, account_id, "algo-id", ALGO_ID)
     assert stops(world, account_id) == []
+    assert lawful_until(world) == world.rows("select max(valid_until)::text from auth.evidence")
 
     world.change(
         "update auth.evidence set recorded_at = recorded_at - interval '2 days',"
@@ -170,6 +180,41 @@ async def test_evidence_that_has_run_out_stops_at_once_and_is_closed_by_the_swee
     assert (regime["closed_as"], regime["closed_by"]) == ("RAN_OUT", None)
     assert (await world.app.state.evidence.papers.account(account_id)).version == version + 1
     assert ("evidence_ran_out",) in world.rows("select action from auth.audit")
+
+
+async def test_evidence_withdrawn_while_other_evidence_comes_is_not_overlooked(
+    world: World, operator: Person
+) -> None:
+    account_id = await an_account(world)
+    for what, body in (("regime", SELF), ("egress", EGRESS), ("algo-id", ALGO_ID)):
+        await put(operator, account_id, what, body)
+    first = await asyncpg.connect(world.database.owner_dsn)
+    second = await asyncpg.connect(world.database.owner_dsn)
+    withdrawing = first.transaction()
+    await withdrawing.start()
+    await first.execute(
+        "update auth.evidence set closed_at = clock_timestamp(), closed_as = 'WITHDRAWN',"
+        " closed_by = recorded_by where kind = 'REGIME'"
+    )
+
+    # It sees the regime standing when it begins, and waits for the account.
+    coming = asyncio.create_task(
+        second.execute(
+            "insert into auth.evidence (evidence_id, account_id, kind, strategy_id, value,"
+            " reference, recorded_by) values ($1, $2, 'ALGO_ID', $1, '78', 'letter', $3)",
+            str(uuid7()),
+            account_id,
+            operator.user_id,
+        )
+    )
+    while not world.rows("select from pg_stat_activity where wait_event_type = 'Lock'"):  # noqa: ASYNC110  # The database decides.
+        await asyncio.sleep(0.01)
+    await withdrawing.commit()
+    await coming
+    await first.close()
+    await second.close()
+
+    assert (lawful_until(world), stops(world, account_id)) == (NEVER, [("NO_REGIME", None)])
 
 
 async def test_a_change_tells_every_service_and_leaves_history_and_audit(

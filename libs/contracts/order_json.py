@@ -42,6 +42,8 @@ def order_json(order: OrderChanged) -> dict[str, Any]:
         "planned_at": instant_json(order.planned_at),
         "accepted_at": instant_json(order.accepted_at),
         "sent_at": instant_json(order.sent_at),
+        "acknowledged_at": instant_json(order.acknowledged_at),
+        "filled_at": instant_json(order.filled_at),
     }
 
 

@@ -34,7 +34,8 @@ class OrderChanged:
 
     `change_id` is the cursor of `GET /orders?after=`. `reason` is a code of the closed lists,
     `message` our sentence or the broker's own words, `figures` the numbers and names in it.
-    `retry_of` names the failed exit that this order tries again.
+    `retry_of` names the failed exit that this order tries again. `acknowledged_at` is when the
+    first word that the broker has it arrived here, `filled_at` its broker's time of the last fill.
     """
 
     order_id: str
@@ -66,6 +67,8 @@ class OrderChanged:
     message: str = ""
     retry_of: str | None = None
     figures: dict[str, str] = field(default_factory=dict)
+    acknowledged_at: datetime | None = None
+    filled_at: datetime | None = None
 
 
 class NoticeKind(StrEnum):

@@ -35,6 +35,8 @@ WORKING = frozenset({S.ACKED, S.OPEN, S.PARTIAL})
 CLOSED_AT_BROKER = frozenset({S.FILLED, S.CANCELLED, S.REJECTED, S.LAPSED})
 TERMINAL = CLOSED_AT_BROKER | {S.SKIPPED, S.NOT_PLACED}
 AT_BROKER = WORKING | CLOSED_AT_BROKER
+# A rejection is an answer, but the broker never had the order.
+HAD_BY_BROKER = AT_BROKER - {S.REJECTED}
 
 MOVES: Mapping[OrderState, frozenset[OrderState]] = {
     # 2 sent; 3, 4 skipped; 5 changed in place; held again while waiting.

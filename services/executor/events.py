@@ -41,7 +41,7 @@ SELECT h.order_id, h.version, h.change_id::text::bigint AS change_id, h.at, h.st
     h.limit_price, h.trigger_price, h.sent_at, o.signal_id, o.strategy_id, o.follow_id,
     o.master_id, o.user_id, o.account_id, o.broker, o.client_order_id, o.instrument, o.side,
     o.product, o.planned_at, o.accepted_at, o.environment, o.action, o.retry_of,
-    o.figures
+    o.figures, o.acknowledged_at, o.filled_at
 FROM executor.order_history h JOIN executor.orders o USING (order_id)
 WHERE h.broker = $1 AND h.shard = $2 AND h.change_id >= $3::text::xid8
     AND h.change_id < $4::text::xid8

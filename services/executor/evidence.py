@@ -205,6 +205,7 @@ def _executed(doubt: Doubt, trades: Sequence[Trade], now: datetime) -> Verdict:
         client_order_id=doubt.client_order_id,
         filled_quantity=filled,
         average_price=value / filled if filled else None,
+        at=max((trade.at for trade in trades if trade.at), default=None),
     )
     return Verdict(word=_word(doubt, report, now, "seen in the trade book only"))
 

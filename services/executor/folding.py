@@ -1,11 +1,10 @@
 """What a broker's word changes in a follower order: transitions 6 to 12a and 15 to 17. Pure."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from libs.trading.events import UpdateSource
 from libs.trading.orders import OrderReport, OrderStatus
 from libs.trading.reasons import AttentionReason, ClosedReason, HoldReason, SkipReason
-from libs.trading.states import AT_BROKER, OrderState, folded_state
+from libs.trading.states import AT_BROKER, HAD_BY_BROKER, OrderState, folded_state
 from services.executor.rows import Change, OrderRow, Word
 
 NOT_SENT, SESSION, RATE, UNKNOWN = "NOT_SENT", "SESSION", "RATE", "UNKNOWN"
@@ -14,6 +13,10 @@ _HOLD_OF = {NOT_SENT: HoldReason.BREAKER, SESSION: HoldReason.SESSION, RATE: Hol
 _SKIP_OF = {NOT_SENT: SkipReason.EXPIRED, SESSION: SkipReason.SESSION, RATE: SkipReason.EXPIRED}
 # States in which a broker can have nothing of ours: no report can be about this order.
 _NEVER_SENT = frozenset({OrderState.PLANNED, OrderState.HELD, OrderState.SKIPPED})
+# Many brokers date to the second. A stamp from the future, or of another day, cannot be right.
+_A_SECOND = timedelta(seconds=1)
+_CLOCKS_APART = timedelta(minutes=1)
+_A_DAY = timedelta(days=1)
 
 
 def folded(row: OrderRow, word: Word, *, now: datetime, attempts_max: int) -> Change | None:
@@ -22,7 +25,7 @@ def folded(row: OrderRow, word: Word, *, now: datetime, attempts_max: int) -> Ch
         return _after_problem(row, word, now=now, attempts_max=attempts_max)
     if word.report is None:
         return None
-    return _after_report(row, word.report, word.source)
+    return _after_report(row, word.report, word)
 
 
 def _after_problem(row: OrderRow, word: Word, *, now: datetime, attempts_max: int) -> Change | None:
@@ -46,7 +49,7 @@ def _after_problem(row: OrderRow, word: Word, *, now: datetime, attempts_max: in
     return Change(state=OrderState.SKIPPED, reason=skip, message=word.message)
 
 
-def _after_report(row: OrderRow, report: OrderReport, source: UpdateSource) -> Change | None:
+def _after_report(row: OrderRow, report: OrderReport, word: Word) -> Change | None:
     if row.state in _NEVER_SENT:
         return None
     if row.state is OrderState.NEEDS_ATTENTION:
@@ -62,7 +65,7 @@ def _after_report(row: OrderRow, report: OrderReport, source: UpdateSource) -> C
         return Change(
             state=state,
             reason=AttentionReason.CONTRADICTION,
-            message=f"{row.state} here, but the broker ({source}) says {report.status}",
+            message=f"{row.state} here, but the broker ({word.source}) says {report.status}",
         )
     return Change(
         state=state,
@@ -71,7 +74,24 @@ def _after_report(row: OrderRow, report: OrderReport, source: UpdateSource) -> C
         broker_order_id=broker_order_id,
         filled_quantity=filled,
         average_price=report.average_price if report.filled_quantity >= filled else None,
+        acknowledged_at=word.received_at if state in HAD_BY_BROKER else None,
+        filled_at=filled_at(report, word.received_at) if state is OrderState.FILLED else None,
     )
+
+
+def filled_at(report: OrderReport, received_at: datetime) -> datetime:
+    """Say when an order was filled: its broker's own time, or when we heard of it.
+
+    The latter too when the broker names only the second in which we heard, no time but that of the
+    order's beginning, or one that cannot be.
+    """
+    at = report.at
+    if at is None or at == report.placed_at:
+        return received_at
+    age = received_at - at
+    if not at.microsecond and timedelta(0) <= age < _A_SECOND:
+        return received_at
+    return at if -_CLOCKS_APART <= age < _A_DAY else received_at
 
 
 def _says_something_new(

@@ -32,19 +32,20 @@ JOIN executor.orders o USING (account_id, broker_order_id)
 _LOCK = """
 SELECT order_id, version, state, account_id, user_id, client_order_id, instrument, quantity,
     filled_quantity, average_price, broker_order_id, attempts, expires_at, reason,
-    clock_timestamp() AS now
+    acknowledged_at, filled_at, clock_timestamp() AS now
 FROM executor.orders WHERE order_id = ANY($1::uuid[]) ORDER BY order_id FOR UPDATE
 """
 _MOVE = """
 UPDATE executor.orders o SET state = new.state, reason = new.reason, message = new.message,
     version = new.version, broker_order_id = new.broker_order_id,
     filled_quantity = new.filled_quantity, average_price = new.average_price,
+    acknowledged_at = new.acknowledged_at, filled_at = new.filled_at,
     due_at = clock_timestamp() + make_interval(secs => new.due_in_s),
     changed_at = clock_timestamp(), change_id = pg_current_xact_id()
 FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[],
-    $8::bigint[], $9::numeric[], $10::float8[])
+    $8::bigint[], $9::numeric[], $10::float8[], $11::timestamptz[], $12::timestamptz[])
     AS new (order_id, was, version, state, reason, message, broker_order_id, filled_quantity,
-        average_price, due_in_s)
+        average_price, due_in_s, acknowledged_at, filled_at)
 WHERE o.order_id = new.order_id AND o.version = new.was
 """
 _REMEMBER = """
@@ -146,6 +147,9 @@ def after(row: OrderRow, change: Change) -> OrderRow:
         broker_order_id=change.broker_order_id or row.broker_order_id,
         filled_quantity=_or(change.filled_quantity, row.filled_quantity),
         average_price=change.average_price or row.average_price,
+        # The first word counts for the one, the last fill for the other.
+        acknowledged_at=row.acknowledged_at or change.acknowledged_at,
+        filled_at=change.filled_at or row.filled_at,
     )
 
 
@@ -180,6 +184,8 @@ async def write(connection: Connection, moved: Sequence[Moved]) -> None:
         [m.row.filled_quantity for m in last],
         [m.row.average_price for m in last],
         [m.change.due_in_s or 0.0 for m in last],
+        [m.row.acknowledged_at for m in last],
+        [m.row.filled_at for m in last],
     )
     over = [id_ for id_, m in steps.last.items() if m.change.state in CLOSED_AT_BROKER]
     if over:
@@ -236,4 +242,6 @@ def _row(row: asyncpg.Record) -> OrderRow:
         attempts=row["attempts"],
         expires_at=expires_at,
         reason=row["reason"],
+        acknowledged_at=row["acknowledged_at"],
+        filled_at=row["filled_at"],
     )

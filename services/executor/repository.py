@@ -22,7 +22,7 @@ _ORDER_COLUMNS = """order_id, version, change_id::text::bigint AS change_id, cha
     signal_id, strategy_id, follow_id, master_id, user_id, account_id, broker, client_order_id,
     instrument, side, product, order_type, quantity, limit_price, trigger_price, planned_at,
     accepted_at, sent_at, filled_quantity, average_price, broker_order_id, environment, action,
-    reason, message, retry_of, figures"""
+    reason, message, retry_of, figures, acknowledged_at, filled_at"""
 
 # Postgres has committed or given up every transaction below this one.
 _CURSOR = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
@@ -273,4 +273,6 @@ def changed_of(row: asyncpg.Record, *, at: datetime) -> OrderChanged:
         message=row["message"],
         retry_of=row["retry_of"],
         figures=row["figures"] or {},
+        acknowledged_at=row["acknowledged_at"],
+        filled_at=row["filled_at"],
     )

@@ -186,11 +186,15 @@ class OrderRow:
     attempts: int
     expires_at: datetime
     reason: str | None = None
+    acknowledged_at: datetime | None = None
+    filled_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Word:
     """Something the broker, or our own client, said about one order.
+
+    `received_at` is when it arrived, by the clock of the process that reads it from the broker.
 
     One of `report` and `problem` stands. `problem` is a verdict about our own request: NOT_SENT,
     SESSION, RATE (nothing was processed) or UNKNOWN.
@@ -217,3 +221,5 @@ class Change:
     filled_quantity: int | None = None
     average_price: Decimal | None = None
     due_in_s: float | None = None
+    acknowledged_at: datetime | None = None
+    filled_at: datetime | None = None

@@ -11,10 +11,7 @@ from decimal import Decimal
 
 from libs.trading.events import OrderChanged
 from libs.trading.signals import Signal
-from libs.trading.states import CLOSED_AT_BROKER, WORKING, OrderState
 
-# A rejection is an answer, but the broker never had the order.
-HAD_BY_BROKER = (WORKING | CLOSED_AT_BROKER) - {OrderState.REJECTED}
 _MESSAGE_CHARACTERS_MAX = 1_000
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 # Far beyond any price, far within what the database can hold.
@@ -41,10 +38,14 @@ class PublishedSignal:
 def news_of(
     newest: OrderChanged, acknowledged_at: datetime | None, filled_at: datetime | None
 ) -> OrderNews:
-    """Make the news of an order; the stamps are the earliest that any of its events tells."""
+    """Make the news of an order. Its own stamps count; those given are for events without them."""
     if len(newest.message) > _MESSAGE_CHARACTERS_MAX:
         newest = replace(newest, message=newest.message[:_MESSAGE_CHARACTERS_MAX])
-    return OrderNews(newest=newest, acknowledged_at=acknowledged_at, filled_at=filled_at)
+    return OrderNews(
+        newest=newest,
+        acknowledged_at=newest.acknowledged_at or acknowledged_at,
+        filled_at=newest.filled_at or filled_at,
+    )
 
 
 def why_not_storable(event: OrderChanged) -> str | None:

@@ -14,9 +14,8 @@ from libs.contracts.dead_letters import dead_letter_message, unusable
 from libs.runtime.outbox import OutboxMessage
 from libs.trading.events import OrderChanged
 from libs.trading.signals import Signal
-from libs.trading.states import OrderState
+from libs.trading.states import HAD_BY_BROKER, OrderState
 from services.signal.report_events import (
-    HAD_BY_BROKER,
     OrderNews,
     PublishedSignal,
     is_storable,
@@ -43,7 +42,7 @@ class BusRecord(Protocol):
 
 @dataclass(slots=True)
 class _Told:
-    """What was told of one order: its records by version, and the earliest stamps of all."""
+    """What was told of one order: its records by version, and when which states were written."""
 
     records: dict[int, BusRecord] = field(default_factory=dict)
     acknowledged_us: int | None = None

@@ -138,7 +138,7 @@ class BrokerUpdate(_message.Message):
     def __init__(self, account_id: _Optional[str] = ..., broker: _Optional[str] = ..., source: _Optional[_Union[UpdateSource, str]] = ..., received_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., report: _Optional[_Union[OrderReport, _Mapping]] = ...) -> None: ...
 
 class OrderChanged(_message.Message):
-    __slots__ = ("order_id", "version", "change_id", "at", "state", "signal_id", "strategy_id", "follow_id", "master_id", "user_id", "account_id", "broker", "client_order_id", "instrument", "side", "product", "terms", "planned_at", "accepted_at", "sent_at", "filled_quantity", "average_price", "broker_order_id", "environment", "action", "reason", "message", "retry_of", "figures")
+    __slots__ = ("order_id", "version", "change_id", "at", "state", "signal_id", "strategy_id", "follow_id", "master_id", "user_id", "account_id", "broker", "client_order_id", "instrument", "side", "product", "terms", "planned_at", "accepted_at", "sent_at", "filled_quantity", "average_price", "broker_order_id", "environment", "action", "reason", "message", "retry_of", "figures", "acknowledged_at", "filled_at")
     class FiguresEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -175,6 +175,8 @@ class OrderChanged(_message.Message):
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     RETRY_OF_FIELD_NUMBER: _ClassVar[int]
     FIGURES_FIELD_NUMBER: _ClassVar[int]
+    ACKNOWLEDGED_AT_FIELD_NUMBER: _ClassVar[int]
+    FILLED_AT_FIELD_NUMBER: _ClassVar[int]
     order_id: str
     version: int
     change_id: int
@@ -204,4 +206,6 @@ class OrderChanged(_message.Message):
     message: str
     retry_of: str
     figures: _containers.ScalarMap[str, str]
-    def __init__(self, order_id: _Optional[str] = ..., version: _Optional[int] = ..., change_id: _Optional[int] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., state: _Optional[_Union[OrderState, str]] = ..., signal_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., follow_id: _Optional[str] = ..., master_id: _Optional[str] = ..., user_id: _Optional[str] = ..., account_id: _Optional[str] = ..., broker: _Optional[str] = ..., client_order_id: _Optional[str] = ..., instrument: _Optional[str] = ..., side: _Optional[_Union[_common_pb2.Side, str]] = ..., product: _Optional[_Union[_common_pb2.Product, str]] = ..., terms: _Optional[_Union[_common_pb2.OrderTerms, _Mapping]] = ..., planned_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., accepted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., sent_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., filled_quantity: _Optional[int] = ..., average_price: _Optional[str] = ..., broker_order_id: _Optional[str] = ..., environment: _Optional[str] = ..., action: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., retry_of: _Optional[str] = ..., figures: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    acknowledged_at: _timestamp_pb2.Timestamp
+    filled_at: _timestamp_pb2.Timestamp
+    def __init__(self, order_id: _Optional[str] = ..., version: _Optional[int] = ..., change_id: _Optional[int] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., state: _Optional[_Union[OrderState, str]] = ..., signal_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., follow_id: _Optional[str] = ..., master_id: _Optional[str] = ..., user_id: _Optional[str] = ..., account_id: _Optional[str] = ..., broker: _Optional[str] = ..., client_order_id: _Optional[str] = ..., instrument: _Optional[str] = ..., side: _Optional[_Union[_common_pb2.Side, str]] = ..., product: _Optional[_Union[_common_pb2.Product, str]] = ..., terms: _Optional[_Union[_common_pb2.OrderTerms, _Mapping]] = ..., planned_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., accepted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., sent_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., filled_quantity: _Optional[int] = ..., average_price: _Optional[str] = ..., broker_order_id: _Optional[str] = ..., environment: _Optional[str] = ..., action: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., retry_of: _Optional[str] = ..., figures: _Optional[_Mapping[str, str]] = ..., acknowledged_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., filled_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

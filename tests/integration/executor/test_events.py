@@ -54,6 +54,21 @@ async def test_every_transition_is_published_once_and_in_order(world: World) -> 
     assert await publish_all(publisher(world, bus)) == 0
 
 
+async def test_an_acknowledgement_is_told_as_of_the_answers_arrival(world: World) -> None:
+    await world.a_follower()
+    bus = BusThatRemembers()
+    async with running(world.replica):
+        await world.emit_and_hear()
+        await world.until("ACKED")
+        await publish_all(publisher(world, bus))
+    observed = await world.owner.fetchval(
+        "SELECT min(received_at) FROM executor.observations WHERE source = 'REPLY'"
+    )
+
+    acked = bus.events[-1]
+    assert (acked.state, acked.acknowledged_at, acked.filled_at) == ("ACKED", observed, None)
+
+
 async def test_a_skip_is_told_with_the_figures_behind_it(world: World) -> None:
     follow = await world.a_follower("0.05")
     bus = BusThatRemembers()

@@ -35,6 +35,8 @@ export function anOrder(changes: Partial<Order> = {}): Order {
     planned_at: "2026-11-24T08:47:41.203000Z",
     accepted_at: "2026-11-24T08:47:41.200000Z",
     sent_at: null,
+    acknowledged_at: null,
+    filled_at: null,
     ...changes,
   };
 }

@@ -53,6 +53,7 @@ EVENTS: dict[str, list[Any]] = {
         factories.an_order_changed(),
         factories.an_order_changed(sent_at=NOON, average_price=Decimal("0.0500"), reason="EXPIRED"),
         factories.an_order_changed(reason="TOO_SMALL", figures={"lot": "9", "wanted": "4"}),
+        factories.an_order_changed(acknowledged_at=NOON, filled_at=NOON + timedelta(seconds=1)),
     ],
     topics.NOTICES: [
         Notice(notice_id="n", kind=NoticeKind.ALARM_OPENED, code="X", subject="account:1", at=NOON,

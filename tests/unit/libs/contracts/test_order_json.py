@@ -38,7 +38,8 @@ def test_what_is_not_known_yet_is_null() -> None:
 
     unknown = {name for name, value in shown.items() if value is None}
     prices = {"trigger_price", "average_price"}
-    assert unknown == prices | {"broker_order_id", "reason", "sent_at", "retry_of"}
+    stamps = {"sent_at", "acknowledged_at", "filled_at"}
+    assert unknown == prices | {"broker_order_id", "reason", "retry_of"} | stamps
 
 
 def test_every_field_is_shown_but_whose_order_it_is() -> None:

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from libs.trading.events import UpdateSource
 from libs.trading.orders import OrderReport, OrderStatus
 from libs.trading.states import OrderState
-from services.executor.folding import NOT_SENT, RATE, SESSION, UNKNOWN, folded
+from services.executor.folding import NOT_SENT, RATE, SESSION, UNKNOWN, filled_at, folded
 from services.executor.recording import after
 from services.executor.rows import Change, OrderRow, Word
 from tests.factories import NOON, a_report
@@ -156,3 +156,68 @@ def test_an_order_that_a_person_gave_up_comes_back_only_with_a_new_fill() -> Non
     assert state_of(
         fold(given_up, report=a_report(status=OrderStatus.FILLED, filled_quantity=10))
     ) == ("NEEDS_ATTENTION/CONTRADICTION")
+
+
+def test_an_order_is_acknowledged_when_the_first_word_that_the_broker_has_it_arrived() -> None:
+    row, later = a_row(S.SENDING), NOON + timedelta(seconds=2)
+    first = fold(row, report=a_report(status=OrderStatus.ACKED))
+    assert first is not None
+    second = fold(
+        after(row, first), received_at=later, report=a_report(status=OrderStatus.OPEN, at=later)
+    )
+
+    assert second is not None
+    assert after(after(row, first), second).acknowledged_at == NOON
+
+
+def test_a_refusal_is_no_acknowledgement() -> None:
+    change = fold(a_row(S.SENDING), report=a_report(status=OrderStatus.REJECTED))
+
+    assert change is not None
+    assert change.acknowledged_at is None
+
+
+def test_an_order_found_filled_was_acknowledged_then_and_filled_when_its_broker_says() -> None:
+    dated = NOON - timedelta(minutes=3)
+    report = a_report(status=OrderStatus.FILLED, filled_quantity=10, at=dated)
+
+    change = fold(a_row(S.UNKNOWN), source=UpdateSource.BOOK, report=report)
+
+    assert change is not None
+    assert (change.acknowledged_at, change.filled_at) == (NOON, dated)
+
+
+def test_a_part_is_not_the_whole() -> None:
+    report = a_report(status=OrderStatus.PARTIAL, filled_quantity=4, at=NOON)
+
+    change = fold(a_row(S.OPEN), report=report)
+
+    assert change is not None
+    assert change.filled_at is None
+
+
+@pytest.mark.parametrize(
+    ("at", "placed_at", "expected"),
+    [
+        (None, None, NOON),
+        (NOON - timedelta(seconds=9), None, NOON - timedelta(seconds=9)),
+        (NOON - timedelta(milliseconds=300), None, NOON - timedelta(milliseconds=300)),
+        # The broker says no more than the time the order began.
+        (NOON - timedelta(seconds=9), NOON - timedelta(seconds=9), NOON),
+        # From the future, or of another day.
+        (NOON + timedelta(minutes=2), None, NOON),
+        (NOON - timedelta(days=3), None, NOON),
+    ],
+)
+def test_a_fill_has_its_brokers_time_where_that_can_be(
+    at: datetime | None, placed_at: datetime | None, expected: datetime
+) -> None:
+    report = a_report(status=OrderStatus.FILLED, at=at, placed_at=placed_at)
+
+    assert filled_at(report, NOON) == expected
+
+
+def test_of_a_fill_dated_to_the_second_in_which_we_heard_our_moment_is_the_better_one() -> None:
+    heard_at = NOON + timedelta(milliseconds=400)
+
+    assert filled_at(a_report(status=OrderStatus.FILLED, at=NOON), heard_at) == heard_at

@@ -1,6 +1,7 @@
 """Of an order's many events one row is made, whatever comes twice, late or broken."""
 
 import itertools
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -56,6 +57,15 @@ def test_a_repeated_event_changes_nothing() -> None:
     life = a_life()
 
     assert folded(*life, *life[1:3]) == folded(*life)
+
+
+def test_the_stamps_an_event_brings_itself_count_more_than_when_it_was_written() -> None:
+    stamps = {"acknowledged_at": NOON, "filled_at": NOON + timedelta(milliseconds=7)}
+    life = a_life()
+
+    [news] = folded(*life[:-1], replace(life[-1], **stamps))  # type: ignore[arg-type]  # by name
+
+    assert (news.acknowledged_at, news.filled_at) == tuple(stamps.values())
 
 
 def test_a_rejection_is_no_acknowledgement() -> None:

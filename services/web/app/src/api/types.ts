@@ -38,6 +38,10 @@ export interface Order {
   planned_at: string;
   accepted_at: string;
   sent_at: string | null;
+  /** When the first word that the broker has it arrived. */
+  acknowledged_at: string | null;
+  /** The broker's own time of the last fill, where it names one. */
+  filled_at: string | null;
 }
 
 export interface OrdersPage {

@@ -57,7 +57,7 @@ def decide(
     # The whole order is held against limits: how the market filled the master must not matter.
     order = _Order(entry, quantity, len(slices))
     return (
-        _not_opted_in(replace(order, quantity=part), limits, account)
+        _not_opted_in(order if part == quantity else replace(order, quantity=part), limits, account)
         or _broken(order, limits, follow, Whose.FOLLOW)
         or _broken(order, account_limits, account, Whose.ACCOUNT)
         or slices

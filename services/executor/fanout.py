@@ -14,7 +14,7 @@ from libs.brokers.fitting import FittedOrder, WantedOrder, fit, needs_quote, too
 from libs.brokers.manifest import BrokerManifest
 from libs.brokers.protocol import InstrumentBook
 from libs.trading.accounts import Account, Environment, SessionState
-from libs.trading.entries import Entry, Standing, entry_of
+from libs.trading.entries import NOTHING_KNOWN, Entry, Standing, entry_of
 from libs.trading.follows import Follow
 from libs.trading.lawful import missing_for_entry, missing_for_exit
 from libs.trading.limits import NO_LIMITS, Limits, Rule
@@ -307,7 +307,9 @@ class _Decisions:
             follow.sizing,
             follow.limits,
             account=self.standings.of_account(follow.account_id),
-            follow=self.standings.of_follow(follow),
+            follow=NOTHING_KNOWN
+            if _COUNTS.isdisjoint(follow.limits.rules)
+            else self.standings.of_follow(follow),
             account_limits=whole,
         )
 

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from libs.trading.calendar import trading_day
+from libs.trading.calendar import end_of_trading_day, trading_day
 from libs.trading.entries import Standing
 from libs.trading.follows import Follow
 from libs.trading.orders import Product
@@ -65,6 +65,7 @@ class Standings:
     lasts_s: float
     monotonic: Callable[[], float] = time.monotonic
     _day: date | None = None
+    _ends_at: datetime | None = None
     _orders: Counter[Counted] = field(default_factory=Counter)
     _loaded: set[str] = field(default_factory=set)
     _seen: dict[str, Seen] = field(default_factory=dict)
@@ -97,13 +98,13 @@ class Standings:
 
         Carried into the day, or traded by its owner: net and signed.
         """
-        self._turn(trading_day(self.now()))
+        self._turn_by_the_clock()
         if day == self._day and account_id in self._loaded:
             self._elsewhere[account_id] = held
 
     def elsewhere(self, account_id: str, instrument: str) -> int | None:
         """Tell what an account holds besides our orders of today; None when nobody looked."""
-        self._turn(trading_day(self.now()))
+        self._turn_by_the_clock()
         held = self._elsewhere.get(account_id)
         return None if held is None else held.get(instrument, 0)
 
@@ -124,7 +125,7 @@ class Standings:
 
     def note(self, strategy_id: str, orders: Sequence[PlannedOrder]) -> None:
         """Count orders that were written and not skipped."""
-        self._turn(trading_day(self.now()))
+        self._turn_by_the_clock()
         for order in orders:
             self._orders[order.account_id, None] += 1
             self._orders[order.account_id, strategy_id] += 1
@@ -147,7 +148,7 @@ class Standings:
         return self._standing(follow.account_id, follow.strategy_id, seen, part)
 
     def _fresh(self, account_id: str) -> Seen | None:
-        self._turn(trading_day(self.now()))
+        self._turn_by_the_clock()
         return self._seen.get(account_id) if self.age_s(account_id) <= self.lasts_s else None
 
     def _standing(
@@ -157,21 +158,30 @@ class Standings:
         today = self._orders[account_id, strategy_id] if known else None
         if seen is None or part is None:
             return Standing(orders_today=today)
-        positions, leaving = Counter(part.positions), Counter(seen.leaving)
-        for item in self._since.get(account_id, ()):
-            if item.closes:
-                leaving[item.key] += item.quantity
-            elif strategy_id in {None, item.strategy_id}:
-                positions[item.key] += item.quantity
+        positions, leaving = part.positions, seen.leaving
+        if since := self._since.get(account_id):
+            positions, leaving = Counter(positions), Counter(leaving)
+            for item in since:
+                if item.closes:
+                    leaving[item.key] += item.quantity
+                elif strategy_id in {None, item.strategy_id}:
+                    positions[item.key] += item.quantity
         return Standing(
             funds=seen.funds,
             equity=seen.equity,
             positions=positions,
             leaving=leaving,
-            open_positions=sum(quantity != 0 for quantity in positions.values()),
+            open_positions=sum(map(bool, positions.values())),
             orders_today=today,
             loss_today=part.loss,
         )
+
+    def _turn_by_the_clock(self) -> None:
+        # Asked for every follower of a signal: the date is worked out when a day has ended.
+        now = self.now()
+        if self._ends_at is None or now >= self._ends_at:
+            self._turn(trading_day(now))
+            self._ends_at = end_of_trading_day(now)
 
     def _turn(self, day: date) -> None:
         """Begin to count anew on a new date."""

@@ -14,13 +14,14 @@ from rich.console import Console
 
 from deploy.local.problems import Problem
 from deploy.local.screen import Screen
-from tests.bench import fanout, growth, profile, report, sustained
+from tests.bench import fanout, growth, planning, profile, report, sustained
 from tests.bench.bench import Bench, Options, opened_bench
 from tests.bench.meter import Broken
 from tests.bench.stack import Product, running_product
 from tests.bench.worker import WorkerFailed
 
 SECTIONS: dict[str, Callable[[Bench], Awaitable[None]]] = {
+    "planning": planning.planning,
     "fanout": fanout.one_executor,
     "two": fanout.two_executors,
     "cold": fanout.cold,

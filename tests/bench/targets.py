@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.bench.bench import LARGEST, Options
 from tests.bench.figures import Figures, first, last
+from tests.bench.planning import MIXED, ROWS
 
 COMMIT = "floor_hop_and_one_row_commit"
 # The scale on which two targets are written: sequential requests take this long for a thousand.
@@ -55,6 +56,7 @@ _RATIOS: Mapping[str, tuple[str, str]] = {
     "sequential_requests_to_product": (last("sequential", LARGEST, 5), _PRODUCT),
     "httpx_to_product": (last("httpx", LARGEST, 5), _PRODUCT),
     "threads_to_product": (last("threads", LARGEST, 5), _PRODUCT),
+    "planning_to_rows_alone": (MIXED, ROWS),
     "two_executors_to_one": (last("two_executors", LARGEST, 5), _PRODUCT),
     "cold_to_warm": (last("cold", LARGEST, 5), _PRODUCT),
     "ledger_5m_to_empty": (last("ledger_full", LARGEST, 5), last("ledger_empty", LARGEST, 5)),
@@ -112,6 +114,12 @@ def targets_of(figures: Figures, options: Options) -> list[Target]:
             name="first of 10 to hop and one-row commit",
             limit=3,
             value=ratios.get("first_to_floor"),
+        ),
+        Target(
+            name="CPU of planning 1,000 followers of many rules",
+            limit=10,
+            value=figures.median(MIXED),
+            unit=" ms",
         ),
         _scaled(figures, "last of 10, scaled", 10, 15),
         _scaled(figures, "last of 100, scaled", 100, 45),

@@ -48,6 +48,10 @@ class Alarms(Protocol):
 
     async def clear(self, name: str, subject: str) -> bool | None: ...
 
+
+class ManyAlarms(Alarms, Protocol):
+    """The same, for whoever has a thousand to change at once."""
+
     async def open_all(self, wanted: Sequence[Opening]) -> int | None: ...
 
     async def clear_all(self, alarms: Sequence[tuple[str, str]]) -> int | None: ...

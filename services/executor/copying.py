@@ -136,9 +136,11 @@ class Copying:
         return self.followers.following_in(self.signal, self.shards)
 
     async def _exit(self, page: Page, follows: Sequence[Follow], quotes: Quotes) -> None:
+        # Locked in any case: an exit that is tried again must not close the same beside this one.
+        entries = await page.entries_at_work(self.shards)
         if self.signal.held_quantity is None:
             # First stop what could still open something, then close what is open.
-            await self._cancel(page, await page.entries_at_work(self.shards))
+            await self._cancel(page, entries)
         opened = await page.opened(self.shards)
         exits = self.fanout.exits(
             self.signal, follows, self.followers.accounts, opened, quotes=quotes

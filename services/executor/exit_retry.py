@@ -38,7 +38,8 @@ _ADVICE_OTHER_SIDE = "Close it at your broker if it is not to stay open."
 class ExitOrder:
     """An order as far as another try of it must know it.
 
-    `cancelled` tells that its master asked for its end. `by_hand` is what the account's owner
+    `cancelled` tells that its master asked for its end, `settled` that what it left was closed
+    since, some other way. `by_hand` is what the account's owner
     closed since of deliveries; of other products such trades stand in the position.
     """
 
@@ -57,6 +58,7 @@ class ExitOrder:
     quantity: int
     filled_quantity: int
     cancelled: bool
+    settled: bool = False
     by_hand: int = 0
 
     @property
@@ -69,7 +71,8 @@ def is_failed(order: ExitOrder) -> bool:
     """Tell an exit that went wrong from one that somebody took back."""
     if order.action != "EXIT" or order.state not in FAILED_STATES:
         return False
-    return not (_taken_back(order) or order.reason in _INTENDED or order.unfilled == 0)
+    over = order.settled or order.unfilled == 0
+    return not (over or _taken_back(order) or order.reason in _INTENDED)
 
 
 def still_open(order: ExitOrder, mine: Opened, elsewhere: int | None) -> int:
@@ -104,6 +107,11 @@ def refusal(order: ExitOrder) -> Refusal | None:
         return Refusal(code="ORDER_FILLED", message="This order closed all it should.")
     if _taken_back(order):
         return Refusal(code=SkipReason.MASTER_CANCELLED, message="The master took this exit back.")
+    if order.settled:
+        return Refusal(
+            code=SkipReason.CLOSED_ELSEWHERE,
+            message="What this exit should have closed was closed since.",
+        )
     if order.reason == ClosedReason.ABANDONED:
         return Refusal(
             code=ClosedReason.ABANDONED,

@@ -28,48 +28,51 @@ _BY_HAND = """CASE WHEN o.product = 'DELIVERY' THEN coalesce((
         AND k.day >= (o.planned_at AT TIME ZONE 'Asia/Kolkata')::date), 0) ELSE 0 END::bigint"""
 _CANCELLED = """EXISTS (SELECT FROM executor.commands c
     WHERE c.order_id = o.order_id AND c.kind = 'CANCEL' AND c.state <> 'DROPPED')"""
+# Its alarm ended after the order did: what it left was closed, and what is open now came later.
+_SETTLED = """EXISTS (SELECT FROM executor.alarms a
+    WHERE a.name = 'EXIT_FAILED' AND a.subject = 'order:' || o.order_id
+        AND a.cleared_at >= o.changed_at)"""
 _COLUMNS = f"""o.order_id, o.action, o.state, o.reason, o.message, o.account_id, o.user_id,
     o.broker, o.shard, o.environment, o.instrument, o.product, o.quantity, o.filled_quantity,
-    {_CANCELLED} AS cancelled, {_BY_HAND} AS by_hand"""
+    {_CANCELLED} AS cancelled, {_SETTLED} AS settled, {_BY_HAND} AS by_hand"""
 _NET = "sum(CASE side WHEN 'BUY' THEN filled_quantity ELSE -filled_quantity END)::bigint"
 _CLOSING = """sum(CASE WHEN action = 'EXIT' AND state IN
         ('PLANNED', 'HELD', 'SENDING', 'UNKNOWN', 'ACKED', 'OPEN', 'PARTIAL')
     THEN quantity - filled_quantity ELSE 0 END)::bigint"""
 
-# What failed lately, and what failed before and has its alarm, each with what the ledger says of
-# its position: summed up once per strategy and instrument, however many followers there are. One
-# that was tried again is left to its retries once these have ended.
+# Spelled out, as the index is: what comes as a value proves nothing to the planner.
+_HAS_FAILED = f"state IN ({', '.join(repr(state.value) for state in sorted(FAILED_STATES))})"
+
+# What failed lately, and what failed before and has its alarm. One that was tried again is left to
+# its retries once these have ended.
 _FAILED = f"""
-WITH failed AS MATERIALIZED (
+WITH failed AS (
     SELECT order_id FROM executor.orders
-    WHERE broker = $1 AND shard = ANY($2::int[]) AND action = 'EXIT' AND state = ANY($3::text[])
-        AND changed_at > clock_timestamp() - make_interval(secs => $4)
+    WHERE broker = $1 AND shard = ANY($2::int[]) AND action = 'EXIT' AND {_HAS_FAILED}
+        AND changed_at > $3
     UNION
     SELECT order_id FROM executor.orders
-    WHERE order_id = ANY($5::uuid[]) AND action = 'EXIT' AND state = ANY($3::text[])
-), unsettled AS MATERIALIZED (
-    SELECT o.* FROM executor.orders o JOIN failed USING (order_id)
-    WHERE NOT coalesce((SELECT bool_and(r.state = ANY($6::text[]))
-        FROM executor.orders r WHERE r.retry_of = o.order_id), false)
-), book AS (
-    SELECT strategy_id, instrument, product, account_id, {_NET} AS net, {_CLOSING} AS closing
-    FROM executor.orders
-    JOIN (SELECT DISTINCT strategy_id, instrument, product FROM unsettled) AS wanted
-        USING (strategy_id, instrument, product)
-    WHERE broker = $1 AND shard = ANY($2::int[]) AND state <> 'SKIPPED'
-    GROUP BY strategy_id, instrument, product, account_id
-), today AS (
-    SELECT account_id, instrument, {_NET} AS net FROM executor.orders
-    JOIN (SELECT DISTINCT account_id, instrument FROM unsettled) AS wanted
-        USING (account_id, instrument)
-    WHERE order_id >= $7 AND filled_quantity > 0
-    GROUP BY account_id, instrument
+    WHERE order_id = ANY($4::uuid[]) AND action = 'EXIT' AND {_HAS_FAILED}
 )
-SELECT {_COLUMNS}, book.net, book.closing, coalesce(today.net, 0) AS ours_today
-FROM unsettled o
-JOIN book USING (strategy_id, instrument, product, account_id)
-LEFT JOIN today USING (account_id, instrument)
-WHERE book.net <> 0
+SELECT {_COLUMNS}, o.strategy_id FROM executor.orders o JOIN failed USING (order_id)
+WHERE NOT coalesce((SELECT bool_and(r.state = ANY($5::text[]))
+    FROM executor.orders r WHERE r.retry_of = o.order_id), false)
+"""
+# Summed up once per strategy and instrument, and once per account and instrument, however many
+# exits failed: joined to each of them, a planner may well sum up a thousand times (measured).
+_BOOKS = f"""
+SELECT strategy_id, instrument, product, account_id, {_NET} AS net, {_CLOSING} AS closing
+FROM unnest($3::uuid[], $4::text[], $5::text[]) AS wanted (strategy_id, instrument, product)
+JOIN executor.orders USING (strategy_id, instrument, product)
+WHERE broker = $1 AND shard = ANY($2::int[]) AND state <> 'SKIPPED'
+GROUP BY strategy_id, instrument, product, account_id
+"""
+_TODAY = f"""
+SELECT account_id, instrument, {_NET} AS net
+FROM unnest($1::uuid[], $2::text[]) AS wanted (account_id, instrument)
+JOIN executor.orders USING (account_id, instrument)
+WHERE order_id >= $3 AND filled_quantity > 0
+GROUP BY account_id, instrument
 """
 
 _ORDER = f"SELECT {_COLUMNS} FROM executor.orders o WHERE o.order_id = $1"
@@ -145,6 +148,7 @@ WHERE retry_id = $1 AND state = 'ASKED'
 """
 
 _ASKED_MAX = 100
+_BOOK_KEY = ("strategy_id", "instrument", "product", "account_id")
 _AGAIN = "Tried again by hand: order {order_id} did not close all it should."
 
 
@@ -185,20 +189,30 @@ class RetryRows:
     broker: str
 
     async def failed(
-        self, shards: Sequence[int], *, within_s: float, also: Collection[str], now: datetime
+        self, shards: Sequence[int], *, since: datetime, also: Collection[str], now: datetime
     ) -> list[Failed]:
-        """List exits that failed within that time, and of those named whichever still count."""
+        """List exits that failed since then, and of those named whichever still count."""
         rows = await self.pool.fetch(
             _FAILED,
             self.broker,
             shards,
-            [state.value for state in FAILED_STATES],
-            within_s,
+            since,
             list(also),
             [state.value for state in TERMINAL],
-            first_id(trading_day(now)),
         )
-        return [_failed(row, row, row["ours_today"]) for row in rows]
+        if not rows:
+            return []
+        keys = {(row["strategy_id"], row["instrument"], row["product"]) for row in rows}
+        books = await self.pool.fetch(_BOOKS, self.broker, shards, *_columns(keys))
+        holders = {(row["account_id"], row["instrument"]) for row in rows}
+        today = await self.pool.fetch(_TODAY, *_columns(holders), first_id(trading_day(now)))
+        book_of = {tuple(row[name] for name in _BOOK_KEY): row for row in books}
+        ours = {(row["account_id"], row["instrument"]): row["net"] for row in today}
+        return [
+            _failed(row, book, ours.get((row["account_id"], row["instrument"]), 0))
+            for row in rows
+            if (book := book_of.get(tuple(row[name] for name in _BOOK_KEY))) is not None
+        ]
 
     async def order(self, order_id: str, user_id: str | None) -> ExitOrder | None:
         """Read one order; None when it is not this user's. `user_id` None reads any."""
@@ -305,6 +319,10 @@ class RetryPage:
         await self.connection.execute(_DECIDE, self.wish.retry_id, "REFUSED", reason, message)
 
 
+def _columns(keys: Collection[tuple[str, ...]]) -> list[list[str]]:
+    return [list(column) for column in zip(*keys, strict=True)]
+
+
 def _exit(row: asyncpg.Record) -> ExitOrder:
     return ExitOrder(
         order_id=row["order_id"],
@@ -322,6 +340,7 @@ def _exit(row: asyncpg.Record) -> ExitOrder:
         quantity=row["quantity"],
         filled_quantity=row["filled_quantity"],
         cancelled=row["cancelled"],
+        settled=row["settled"],
         by_hand=row["by_hand"],
     )
 

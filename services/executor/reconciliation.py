@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import asyncpg
 import structlog
 
-from services.executor.alarms import Alarms
+from services.executor.alarms import ManyAlarms
 from services.executor.attention_rows import Attention
 from services.executor.balances import Balances
 from services.executor.baseline import Baseline
@@ -80,7 +80,7 @@ def build_reconciliation(
     ledger: PostgresLedger,
     flow: ExecutorFlow,
     gateways: OpenGateways,
-    alarms: Alarms,
+    alarms: ManyAlarms,
 ) -> Reconciliation:
     common = _Common(settings, pool, ledger, flow, gateways, alarms)
     rereading = common.rereading()
@@ -135,7 +135,7 @@ class _Common:
         ledger: PostgresLedger,
         flow: ExecutorFlow,
         gateways: OpenGateways,
-        alarms: Alarms,
+        alarms: ManyAlarms,
     ) -> None:
         """Build it around what the order path has already."""
         self.settings, self.pool, self.ledger, self.flow = settings, pool, ledger, flow

@@ -13,7 +13,7 @@ from uuid_utils import uuid7
 from libs.trading.market import Market
 from libs.trading.shards import shard_of
 from libs.trading.tags import mint_client_order_id
-from services.executor.alarms import AlarmName, Alarms
+from services.executor.alarms import AlarmName, Alarms, ManyAlarms
 from services.executor.balances import load_standings
 from services.executor.baseline import Baseline
 from services.executor.births import Births
@@ -72,7 +72,7 @@ def build_replica(
     source: Source,
     gateways: OpenGateways,
     partitions: int,
-    alarms: Alarms,
+    alarms: ManyAlarms,
 ) -> Replica:
     followers = Followers(settings.broker, partitions)
     repository = Repository(pool, settings.broker, partitions)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 import asyncpg
 
@@ -10,7 +11,7 @@ from libs.contracts.notices import notice_message
 from libs.runtime.alarms import Opening
 from libs.trading.events import NoticeKind
 from libs.trading.reasons import AttentionReason
-from services.executor.alarms import AlarmName, Alarms
+from services.executor.alarms import AlarmName, ManyAlarms
 from services.executor.exit_retry import figures_of, is_failed, still_open
 from services.executor.exit_retry_rows import Failed, RetryRows
 from services.executor.followers import Followers
@@ -21,9 +22,11 @@ from services.executor.standings import Standings
 _CHANGES_MAX = 200
 # An exit that fails is seen in the next turn; now and then, and at first, whatever an earlier
 # process may have left.
-_LATELY_S = 60.0
-_BEFORE_S = 3 * 86_400.0
+_LATELY = timedelta(minutes=1)
+_BEFORE = timedelta(days=3)
 _LOOK_BACK_EVERY = 60
+# A thousand may stand for hours: whether they still should is not asked in every turn.
+_ASK_ALL_EVERY = 5
 
 _PARKED = """
 SELECT order_id, account_id, state, reason, instrument, quantity, message FROM executor.orders
@@ -74,7 +77,7 @@ class Standing:
     followers: Followers
     standings: Standings
     exits: RetryRows
-    alarms: Alarms
+    alarms: ManyAlarms
     _turns: int = field(default=0)
 
     async def tell(self) -> None:
@@ -91,26 +94,29 @@ class Standing:
         }
         parked = await self.pool.fetch(_PARKED, self.broker, shards)
         appeared = await self.pool.fetch(_APPEARED, self.broker, shards)
-        failed = await self._failed_exits(shards, standing)
+        asks_all = self._turns % _ASK_ALL_EVERY == 0
+        told = {key for key in standing if key[0] == AlarmName.EXIT_FAILED}
+        failed = await self._failed_exits(shards, told if asks_all else set())
         exits = [_exit_failed(item, left) for item, left in failed]
         wanted = _by_key([*_doubts(parked), *_parked(parked), *_late(appeared), *exits])
         followers = {_ORDER + item.order.order_id: item.order.user_id for item, _ in failed}
         missing = [opening for key, opening in wanted.items() if key not in standing]
         await self.alarms.open_all([_with_word(it, followers) for it in missing[:_CHANGES_MAX]])
-        await self.alarms.clear_all(sorted(standing - wanted.keys())[:_CHANGES_MAX])
+        gone = sorted(key for key in standing - wanted.keys() if asks_all or key not in told)
+        await self.alarms.clear_all(gone[:_CHANGES_MAX])
 
     async def _failed_exits(
-        self, shards: Sequence[int], standing: set[Key]
+        self, shards: Sequence[int], told: set[Key]
     ) -> list[tuple[Failed, int]]:
         """Name the exits that failed and whose position is open still, and how much of it."""
         looks_back = self._turns % _LOOK_BACK_EVERY == 0
         self._turns += 1
-        told = [subject for name, subject in standing if name == AlarmName.EXIT_FAILED]
+        now = self.standings.now()
         failed = await self.exits.failed(
             shards,
-            within_s=_BEFORE_S if looks_back else _LATELY_S,
-            also=[subject.removeprefix(_ORDER) for subject in told],
-            now=self.standings.now(),
+            since=now - (_BEFORE if looks_back else _LATELY),
+            also=[subject.removeprefix(_ORDER) for _, subject in told],
+            now=now,
         )
         return [(item, left) for item in failed if (left := self._left(item))]
 

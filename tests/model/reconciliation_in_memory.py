@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from libs.runtime.alarms import Opening
 from libs.trading.orders import OrderReport, OrderTerms
 from libs.trading.states import WORKING, OrderState
 from services.executor.baseline import Known, Ours
@@ -147,12 +146,6 @@ class SilentAlarms:
 
     async def clear(self, name: str, subject: str) -> bool:
         return False
-
-    async def open_all(self, wanted: Sequence[Opening]) -> int:
-        return 0
-
-    async def clear_all(self, alarms: Sequence[tuple[str, str]]) -> int:
-        return 0
 
 
 def _doubt(order: OrderRecord) -> Doubt:

@@ -9,6 +9,8 @@ CREATE UNIQUE INDEX orders_retry_of ON executor.orders (retry_of, leg) WHERE ret
 CREATE INDEX orders_exits_failed ON executor.orders (broker, shard, changed_at)
     WHERE action = 'EXIT' AND state IN ('UNKNOWN', 'NEEDS_ATTENTION', 'SKIPPED', 'REJECTED',
         'CANCELLED', 'LAPSED', 'NOT_PLACED');
+-- Whether what one of them left open was closed since: then it is nobody's task any more.
+CREATE INDEX alarms_of_exits ON executor.alarms (subject, cleared_at) WHERE name = 'EXIT_FAILED';
 
 -- What people asked to have tried again. Whoever serves the account's shard works out how much is
 -- left to close and at which price; nobody does so after `expires_at`.

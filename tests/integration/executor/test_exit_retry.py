@@ -1,134 +1,67 @@
-"""Exits that fail: the alarm, the word to the follower, and another try by one tap."""
+"""An exit that failed is tried again by one tap: once, and for no more than is open."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
-import httpx
 import pytest
-from fastapi import FastAPI
 
 from libs.brokers.errors import OutcomeUnknown
-from libs.contracts import codec, topics
+from libs.brokers.protocol import BrokerSession, MarketReader
 from libs.runtime.identity import Role
-from libs.trading.events import Notice, NoticeKind
-from libs.trading.orders import OrderStatus, Product, Side
-from libs.trading.signals import SignalAction
+from libs.trading.accounts import Environment
+from libs.trading.events import NoticeKind
+from libs.trading.orders import OrderStatus, OrderType, Product
+from libs.trading.quotes import Quote
+from libs.trading.reasons import SkipReason
+from services.executor.market import MarketGate, Skip
+from services.executor.quotes import SharedQuotes
 from tests.factories import some_terms
-from tests.integration.executor.broker import a_trade
-from tests.integration.executor.conftest import BUSY, a_world, running
-from tests.integration.executor.people import AuthByKey, as_, calling
-from tests.integration.executor.world import World, an_id
+from tests.integration.executor.exit_room import Room, a_room, refused_exit
+from tests.integration.executor.world import an_id
 from tests.servers import Database
+
+_WAITING = """
+SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+    AND wait_event_type = 'Lock'
+"""
+_AN_EXIT_AT_WORK = """
+INSERT INTO executor.orders (order_id, client_order_id, signal_id, account_id, broker, shard,
+    master_id, strategy_id, follow_id, user_id, seq, environment, action, instrument, side, product,
+    validity, order_type, quantity, request_hash, state, accepted_at, expires_at)
+SELECT $1, 'another', gen_random_uuid(), account_id, broker, shard, master_id, strategy_id,
+    follow_id, user_id, seq + 1, environment, action, instrument, side, product, validity,
+    order_type, quantity, request_hash, 'ACKED', accepted_at, expires_at
+FROM executor.orders WHERE order_id = $2
+"""
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """A running world whose first follower holds a position and calls the routes."""
+class PricesOfNow:
+    """Shows one price for everything."""
 
-    world: World
-    auth: AuthByKey
-    app: FastAPI
+    price: Decimal
 
-    @property
-    def account_id(self) -> str:
-        return self.world.follows[0].account_id
+    def market(self, environment: Environment) -> "MarketReader":
+        return cast("MarketReader", self)
 
-    async def exit(self, *states: str, **changes: Any) -> dict[str, Any]:
-        """Let the master leave; return the follower's exit once the orders stand so."""
-        await self.world.emit_and_hear(action=SignalAction.EXIT, side=Side.SELL, **changes)
-        await self.world.until(*states)
-        return await self.newest()
-
-    async def newest(self) -> dict[str, Any]:
-        rows = await self.world.orders()
-        return dict(max(rows, key=lambda row: str(row["order_id"])))
-
-    async def tap(self, order: dict[str, Any], role: Role = Role.FOLLOWER) -> httpx.Response:
-        async with as_(role, self.auth, self.app) as client:
-            return await client.post(f"/orders/{order['order_id']}/retry")
-
-    async def alarms(self) -> list[str]:
-        """Name the orders whose exit failed and is open still."""
-        rows = await self.world.owner.fetch(
-            "SELECT subject FROM executor.alarms WHERE name = 'EXIT_FAILED' AND cleared_at IS NULL"
-        )
-        return sorted(row["subject"].removeprefix("order:") for row in rows)
-
-    async def until_alarms(self, *orders: dict[str, Any]) -> None:
-        wanted = sorted(str(order["order_id"]) for order in orders)
-        async with asyncio.timeout(8):
-            while await self.alarms() != wanted:  # noqa: ASYNC110  # The database decides.
-                await asyncio.sleep(0.02)
-
-    async def told(self, kind: NoticeKind) -> list[Notice]:
-        rows = await self.world.owner.fetch("SELECT payload FROM executor.outbox ORDER BY id")
-        heard = [codec.decode(topics.NOTICES, row["payload"]) for row in rows]
-        return [
-            notice
-            for notice in heard
-            if isinstance(notice, Notice) and (notice.code, notice.kind) == ("EXIT_FAILED", kind)
-        ]
-
-    async def fill(self, *states: str) -> None:
-        self.world.broker.fill()
-        await self.world.read_book()
-        await self.world.until(*states)
-
-    async def sell_by_hand(self, quantity: int) -> None:
-        """Let the account's owner sell, and the day's trades tell so."""
-        sold = a_trade("by-hand", quantity, side=Side.SELL)
-        self.world.broker.trades.append((self.account_id, sold))
-        await self.world.replica.reconciliation.drift.look(self.account_id)
-
-    def arrivals(self) -> list[int]:
-        return [i.terms.quantity for i in self.world.broker.arrivals if i.side is Side.SELL]
+    async def quotes(self, session: BrokerSession, instruments: Sequence[str]) -> dict[str, Quote]:
+        now = datetime.now(UTC)
+        return {name: Quote(instrument=name, last=self.price, at=now) for name in instruments}
 
 
-@asynccontextmanager
-async def a_room(database: Database, followers: int = 1, **terms: Any) -> AsyncIterator[Room]:
-    async with a_world(database, BUSY) as world:
-        for _ in range(followers):
-            await world.a_follower()
-        async with running(world.replica), calling(world.owner) as (auth, app):
-            app.state.replica = world.replica
-            auth.user_ids[Role.FOLLOWER] = world.follows[0].user_id
-            room = Room(world, auth, app)
-            await world.emit_and_hear(terms=some_terms(), **terms)
-            await world.until(*["ACKED"] * followers)
-            await room.fill(*["FILLED"] * followers)
-            yield room
+class MarketThatIsClosed:
+    def ask(self, *_: Any, **__: Any) -> Skip:
+        return Skip(reason=SkipReason.CLOSED)
 
 
 @pytest.fixture
 async def room(database: Database) -> AsyncIterator[Room]:
     async with a_room(database) as room:
         yield room
-
-
-async def refused_exit(room: Room) -> dict[str, Any]:
-    room.world.broker.refusals[room.account_id] = "RMS: blocked"
-    failed = await room.exit("FILLED", "REJECTED/-99")
-    room.world.broker.refusals.clear()
-    # What was refused stands in no book.
-    del room.world.broker.book[failed["client_order_id"]]
-    return failed
-
-
-async def test_a_refused_exit_raises_an_alarm_and_tells_the_follower(room: Room) -> None:
-    failed = await refused_exit(room)
-    await room.until_alarms(failed)
-
-    [word] = await room.told(NoticeKind.NOTIFICATION)
-    [alarm] = await room.told(NoticeKind.ALARM_OPENED)
-    assert (word.user_id, alarm.user_id) == (room.world.follows[0].user_id, None)
-    assert word.subject == alarm.subject == f"order:{failed['order_id']}"
-    assert (word.figures["quantity"], word.figures["instrument"]) == ("10", "NSE:SBIN")
-    assert "RMS: blocked" in word.figures["why"]
-    assert "Try again" in word.figures["advice"]
 
 
 async def test_one_tap_sends_another_order_and_its_fill_ends_the_alarm(room: Room) -> None:
@@ -181,18 +114,6 @@ async def test_an_exit_that_may_be_alive_is_not_tried_again(room: Room) -> None:
     assert room.arrivals() == [10]
 
 
-async def test_an_unclear_exit_that_turns_out_filled_ends_the_alarm(room: Room) -> None:
-    room.world.broker.fails[room.account_id] = OutcomeUnknown("the line broke")
-    room.world.broker.unreadable = OutcomeUnknown("no book either")
-    failed = await room.exit("FILLED", "UNKNOWN")
-    await room.until_alarms(failed)
-    room.world.broker.unreadable = None
-
-    await room.fill("FILLED", "FILLED")
-
-    await room.until_alarms()
-
-
 async def test_a_retry_closes_what_is_left_then(room: Room) -> None:
     failed = await refused_exit(room)
     await room.sell_by_hand(4)
@@ -214,6 +135,21 @@ async def test_what_was_closed_by_hand_is_not_sold_once_more(room: Room) -> None
 
     assert (answer.status_code, answer.json()["code"]) == (409, "CLOSED_ELSEWHERE")
     assert room.arrivals() == [10]
+
+
+async def test_what_was_opened_later_is_no_task_of_an_exit_that_was_settled(room: Room) -> None:
+    failed = await refused_exit(room)
+    await room.until_alarms(failed)
+    await room.sell_by_hand(10)
+    await room.until_alarms()
+    room.world.broker.trades.clear()
+    await room.world.replica.reconciliation.drift.look(room.account_id)
+
+    answer = await room.tap(failed)
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "CLOSED_ELSEWHERE")
+    assert "closed since" in answer.json()["message"]
+    assert await room.alarms() == []
 
 
 async def test_a_delivery_sold_by_hand_is_not_sold_once_more(database: Database) -> None:
@@ -306,6 +242,65 @@ async def test_a_disconnected_account_is_told_so(room: Room) -> None:
     assert answer.json()["message"] == "The broker account is disconnected."
 
 
+async def test_a_retry_has_the_worst_price_of_now(database: Database) -> None:
+    async with a_room(database) as room:
+        room.world.broker.refusals[room.account_id] = "RMS: blocked"
+        market = some_terms(order_type=OrderType.MARKET, limit_price=None)
+        prices = room.world.replica.work.flow.prices
+        assert isinstance(prices, SharedQuotes)
+        prices.doors, prices.fresh_s = PricesOfNow(Decimal(800)), 0.0
+        failed = await room.exit("FILLED", "REJECTED/-99", terms=market)
+        room.world.broker.refusals.clear()
+        prices.doors = PricesOfNow(Decimal(700))
+
+        [again] = (await room.tap(failed)).json()["orders"]
+
+        assert (again["order_type"], failed["order_type"]) == ("LIMIT", "LIMIT")
+        assert Decimal(again["limit_price"]) < 700 < failed["limit_price"] < 800
+
+
+async def test_a_closed_market_is_said_and_leaves_the_retry_for_later(room: Room) -> None:
+    failed = await refused_exit(room)
+    departure = room.world.replica.work.flow.departure
+    open_market = departure.market
+    departure.market = cast("MarketGate", MarketThatIsClosed())
+
+    closed = await room.tap(failed)
+    departure.market = open_market
+    later = await room.tap(failed)
+
+    assert (closed.status_code, closed.json()["code"]) == (409, "CLOSED")
+    assert "when it is open" in closed.json()["message"]
+    assert later.status_code == 200
+
+
+async def test_an_account_that_went_live_since_gets_no_retry_of_a_paper_exit(room: Room) -> None:
+    failed = await refused_exit(room)
+    [account] = await room.world.replica.repository.accounts(account_ids=[room.account_id])
+    live = replace(account, environment=Environment.LIVE, version=account.version + 1)
+    room.world.replica.work.followers.learn_account(live)
+
+    answer = await room.tap(failed)
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "ACCOUNT_CHANGED")
+    assert room.arrivals() == [10]
+
+
+async def test_a_retry_waits_for_an_exit_that_is_being_planned(room: Room) -> None:
+    failed = await refused_exit(room)
+    async with room.world.owner.acquire() as planner, planner.transaction():
+        await planner.execute("SELECT FROM executor.orders WHERE action = 'PLACE' FOR UPDATE")
+        tap = asyncio.create_task(room.tap(failed))
+        async with asyncio.timeout(8):
+            while not await room.world.owner.fetchval(_WAITING):  # noqa: ASYNC110  # The database decides.
+                await asyncio.sleep(0.01)
+        await planner.execute(_AN_EXIT_AT_WORK, an_id(), failed["order_id"])
+    answer = await tap
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "CLOSED_ELSEWHERE")
+    assert room.arrivals() == [10]
+
+
 async def test_a_wish_that_nobody_heard_dies_and_is_repeated(room: Room) -> None:
     failed = await refused_exit(room)
     retries = room.world.replica.reconciliation.exit_retries
@@ -317,18 +312,3 @@ async def test_a_wish_that_nobody_heard_dies_and_is_repeated(room: Room) -> None
     assert (await room.tap(failed)).status_code == 200
     assert dead is not None
     assert (await retries.rows.outcome(dead)).reason == "NOT_SERVED"
-
-
-async def test_many_failed_exits_are_told_at_once(database: Database) -> None:
-    async with a_room(database, followers=25) as room:
-        for follow in room.world.follows:
-            room.world.broker.refusals[follow.account_id] = "RMS: blocked"
-        await room.exit(*["FILLED"] * 25, *["REJECTED/-99"] * 25)
-        rows = await room.world.orders()
-        exits = [dict(row) for row in rows if row["action"] == "EXIT"]
-
-        await room.until_alarms(*exits)
-
-        words = await room.told(NoticeKind.NOTIFICATION)
-        assert {word.user_id for word in words} == {f.user_id for f in room.world.follows}
-        assert len(words) == 25

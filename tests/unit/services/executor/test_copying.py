@@ -13,6 +13,7 @@ from libs.trading.signals import Signal, SignalAction
 from libs.trading.states import OrderState
 from services.executor.births import Born, Ready
 from services.executor.copying import Book, Copying
+from services.executor.exits import Opened
 from services.executor.followers import Followers
 from services.executor.planning import PlacedOrder
 from services.executor.rows import PlannedOrder
@@ -31,6 +32,20 @@ class PageOfOneOrder:
         self.legs = list(legs)
         self.changes: list[tuple[PlacedOrder, OrderTerms]] = []
         self.left_out: list[str] = []
+        self.locked = False
+        self.cancelled: list[PlacedOrder] = []
+
+    async def entries_at_work(self, shards: Sequence[int]) -> list[PlacedOrder]:
+        self.locked = True
+        return self.legs
+
+    async def opened(self, shards: Sequence[int]) -> dict[str, Opened]:
+        return {}
+
+    async def cancel_unsent(self, order_ids: Sequence[str], shards: Sequence[int]) -> None: ...
+
+    async def add_cancels(self, orders: Sequence[PlacedOrder]) -> None:
+        self.cancelled += orders
 
     async def placed(self, shards: Sequence[int]) -> list[PlacedOrder]:
         return self.legs
@@ -95,3 +110,27 @@ async def test_a_slice_that_is_over_counts_when_the_rest_is_changed(
 
     assert {order.leg: terms.quantity for order, terms in page.changes} == expected
     assert page.left_out == []
+
+
+@pytest.mark.parametrize(("held_quantity", "cancelled"), [(40, 0), (None, 1)])
+async def test_every_exit_locks_the_entries_and_a_partial_one_leaves_them_at_work(
+    held_quantity: int | None, cancelled: int
+) -> None:
+    page = PageOfOneOrder([a_placed_order(10)])
+    followers = Followers("fyers", 1)
+    followers.take([0], [a_follow()], [an_account()], {})
+
+    copying = Copying(
+        book=cast("Book", BookOfOnePage(page)),
+        signal=a_signal(action=SignalAction.EXIT, seq=2, side=None, held_quantity=held_quantity),
+        shards=[0],
+        followers=followers,
+        fanout=a_fanout(),
+        prices=NoPrices(),
+        ready=lambda _: True,
+        now=lambda: NOON,
+    )
+    _ = [born async for born in copying.write()]
+
+    assert page.locked
+    assert len(page.cancelled) == cancelled

@@ -68,6 +68,7 @@ def test_an_exit_at_work_or_filled_has_not(state: OrderState) -> None:
         {"state": OrderState.SKIPPED, "reason": SkipReason.TOO_SMALL, "quantity": 0},
         {"state": OrderState.LAPSED, "reason": ClosedReason.ABANDONED},
         {"state": OrderState.CANCELLED, "filled_quantity": 10},
+        {"settled": True},
     ],
 )
 def test_what_somebody_wanted_so_is_no_failure(changes: dict[str, Any]) -> None:
@@ -124,6 +125,7 @@ def test_deliveries_sold_by_hand_count() -> None:
         ({"state": OrderState.CANCELLED, "cancelled": True}, "MASTER_CANCELLED"),
         ({"state": OrderState.SKIPPED, "reason": "MASTER_CANCELLED"}, "MASTER_CANCELLED"),
         ({"state": OrderState.LAPSED, "reason": "ABANDONED"}, "ABANDONED"),
+        ({"settled": True}, "CLOSED_ELSEWHERE"),
     ],
 )
 def test_what_can_not_be_tried_again_says_why(changes: dict[str, Any], code: str) -> None:

@@ -4,6 +4,7 @@ BrokerError
 +- NotProcessed        proof that the broker did nothing: may be tried again
 |  +- NotSent          no byte left this machine
 |  |  +- WrongEnvironment  a paper account and a live address met, or the reverse
+|  |  +- NoWayOut     the account's orders have no egress profile here: says nothing of the broker
 |  +- SessionExpired   log in first
 |  +- RateLimited      wait `retry_after_s` first
 |  +- LoginRefused     the broker refused this login; its own words
@@ -30,6 +31,10 @@ class NotSent(NotProcessed):
 
 class WrongEnvironment(NotSent, ValueError):
     """A paper address where a live one belongs, or the reverse. Refused before any connection."""
+
+
+class NoWayOut(NotSent):
+    """A live order without an egress profile, or with one that this process does not have."""
 
 
 class SessionExpired(NotProcessed):

@@ -19,7 +19,7 @@ from pyreqwest.exceptions import PoolTimeoutError, PyreqwestError
 from pyreqwest.proxy import ProxyBuilder
 from pyreqwest.response import Response
 
-from libs.brokers.errors import AnswerUnreadable, BrokerError, NotSent, OutcomeUnknown
+from libs.brokers.errors import AnswerUnreadable, BrokerError, NotSent, NoWayOut, OutcomeUnknown
 from libs.brokers.protocol import BrokerAddresses, Egress
 from libs.trading.accounts import Environment
 
@@ -168,7 +168,7 @@ def _leaving_by(
         return builder
     profile = profiles.get(name)
     if profile is None:
-        raise NotSent(f"egress profile {name!r} is not configured in this process")
+        raise NoWayOut(f"egress profile {name!r} is not configured in this process")
     if profile.proxy_url is not None:
         return builder.proxy(ProxyBuilder.all(profile.proxy_url))
     return builder.local_address(profile.source_address)

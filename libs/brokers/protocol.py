@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from libs.brokers.errors import WrongEnvironment
+from libs.brokers.errors import NoWayOut, WrongEnvironment
 from libs.trading.accounts import Environment
 from libs.trading.instruments import Instrument
 from libs.trading.orders import (
@@ -237,8 +237,8 @@ class BrokerAddresses:
     """Where a broker is, by role (`api`, `order_feed`, …), chosen by the account's environment.
 
     Live is TLS to a public name, paper is loopback or a simulator's own host: nothing else can be
-    built. `egress` are the profiles by name; a session without one leaves from the machine's own
-    address.
+    built. `egress` are the profiles by name; a session without one reads, and writes paper orders,
+    from the machine's own address.
     """
 
     environment: Environment
@@ -256,6 +256,18 @@ class BrokerAddresses:
             raise WrongEnvironment(
                 f"a {session.environment} session of account {session.account_id} at "
                 f"{self.environment} addresses"
+            )
+
+    def admit_order(self, session: BrokerSession) -> None:
+        """As `admit`. Raise `NoWayOut` for a live session without an egress profile.
+
+        Asked before every order write of software: from an address that is not registered for the
+        account none may leave.
+        """
+        self.admit(session)
+        if self.environment is Environment.LIVE and session.egress is None:
+            raise NoWayOut(
+                f"account {session.account_id} has no registered way out for live orders"
             )
 
 

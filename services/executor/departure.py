@@ -13,6 +13,7 @@ from libs.brokers.errors import (
     AnswerUnreadable,
     BrokerError,
     NotSent,
+    NoWayOut,
     RateLimited,
     SessionExpired,
 )
@@ -111,7 +112,12 @@ class Departure:
         self.breakers[environment].answered(time.monotonic())
 
     def failed(self, environment: Environment, error: BrokerError, *, late: bool) -> None:
-        """Learn from a failed request. One that this process began too `late` says nothing."""
+        """Learn from a failed request.
+
+        One that this process began too `late`, or had no way out for, says nothing.
+        """
+        if isinstance(error, NoWayOut):
+            return
         if isinstance(error, SessionExpired | RateLimited):
             self.answered(environment)
         elif not (late and isinstance(error, NotSent)):

@@ -123,7 +123,7 @@ class FyersOrders:
     async def _write(
         self, session: BrokerSession, method: str, body: bytes, not_after: float | None
     ) -> HTTPReply:
-        self._addresses.admit(session)
+        self._addresses.admit_order(session)
         return await self._writes.send(
             method,
             self._write_url,

@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from libs.brokers.errors import NotSent, RateLimited, SessionExpired
+from libs.brokers.errors import NotSent, NoWayOut, RateLimited, SessionExpired
+from libs.trading.accounts import Environment
 from libs.trading.market import Market
 from libs.trading.orders import Side
 from libs.trading.signals import SignalAction
@@ -54,6 +55,20 @@ async def test_a_wrong_clock_sends_no_entries_until_it_is_right_again(world: Wor
         assert world.broker.arrivals == []
         clock.wall = lambda: datetime.now(UTC)
         await world.until("ACKED")
+
+
+async def test_an_account_without_a_way_out_does_not_make_its_broker_count_as_away(
+    world: World,
+) -> None:
+    departure = world.replica.work.flow.departure
+
+    for _ in range(50):
+        departure.failed(Environment.LIVE, NoWayOut("no egress"), late=False)
+    assert departure.away() == {}
+
+    for _ in range(50):
+        departure.failed(Environment.LIVE, NotSent("no connection"), late=False)
+    assert list(departure.away()) == [Environment.LIVE]
 
 
 async def test_a_broker_that_is_away_gets_one_probe_and_then_everything(

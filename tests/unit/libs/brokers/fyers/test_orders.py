@@ -8,7 +8,14 @@ from typing import Any
 import orjson
 import pytest
 
-from libs.brokers.errors import AmbiguousMatch, NotSent, OutcomeUnknown, SessionExpired
+from libs.brokers.errors import (
+    AmbiguousMatch,
+    NotSent,
+    NoWayOut,
+    OutcomeUnknown,
+    SessionExpired,
+)
+from libs.brokers.fyers.instruments import load_instruments
 from libs.brokers.fyers.manifest import MANIFEST
 from libs.brokers.fyers.orders import FyersOrders
 from libs.brokers.http import HTTPReply
@@ -79,6 +86,26 @@ async def test_order_is_posted_once_with_its_account_and_its_way_out() -> None:
         "egress": "office",
         "not_after": not_after,
     }
+
+
+async def test_no_live_order_leaves_from_an_address_that_is_not_registered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    listed = load_instruments(ADDRESSES)
+    monkeypatch.setattr("libs.brokers.fyers.orders.load_instruments", lambda _: listed)
+    writes, reads = TransportThatAnswers([]), TransportThatAnswers([])
+    live = MANIFEST.addresses(Environment.LIVE, None)
+    gateway = FyersOrders(live, writes=writes, reads=reads)
+    session = replace(SESSION, environment=Environment.LIVE, egress=None)
+
+    with pytest.raises(NoWayOut):
+        await gateway.place_order(session, an_intent())
+    with pytest.raises(NoWayOut):
+        await gateway.modify_order(session, "26112300000001", an_intent())
+    with pytest.raises(NoWayOut):
+        await gateway.cancel_order(session, "26112300000001", an_intent())
+
+    assert writes.sent == []
 
 
 async def test_modification_is_a_patch_and_cancel_a_delete_with_a_body() -> None:

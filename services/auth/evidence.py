@@ -85,11 +85,12 @@ class Papers(Protocol):
         account_id: str,
         claim: Claim,
         actor: Actor,
-        check: Callable[[Sequence[Evidence]], None],
+        check: Callable[[Sequence[Evidence], bool], None],
     ) -> Evidence | None:
         """Close what stood there and write this; what stands and says the same stays as it is.
 
-        `check` sees what stands, with the account locked. None for an account nobody knows.
+        `check` sees what stands, with the account locked, and whether the address of a SELF regime
+        is another person's. None for an account nobody knows.
         """
 
     async def withdraw(
@@ -120,7 +121,9 @@ class EvidenceFlow:
         if claim.kind is Kind.REGIME:
             check_regime(Regime(claim.value), self.manifest_of(account.broker))
 
-        def check(standing: Sequence[Evidence]) -> None:
+        def check(standing: Sequence[Evidence], is_anothers: bool) -> None:
+            if is_anothers:
+                raise address_taken()
             check_address(claim, [known.claim for known in standing])
 
         recorded = await self.papers.record(account_id, claim, actor, check)
@@ -202,6 +205,17 @@ def check_address(claim: Claim, standing: Sequence[Claim]) -> None:
         f"orders leave from one address. Correct it here, or withdraw the {other} first.",
         field="address",
         data={"address": address},
+    )
+
+
+def address_taken() -> Problem:
+    """One registered address is one client's; relatives share theirs under FAMILY."""
+    return Problem(
+        409,
+        "ADDRESS_TAKEN",
+        "address: another person's account is recorded with it under SELF. Record the owner's own "
+        "address, or FAMILY on both accounts if they are relatives and share it.",
+        field="address",
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import asyncpg
 from uuid_utils import uuid7
 
-from libs.trading.accounts import Account
+from libs.trading.accounts import Account, Regime
 from services.auth import repository_sessions as sessions
 from services.auth.actors import PLATFORM, Actor
 from services.auth.copies import Copies
@@ -65,13 +65,13 @@ class EvidenceRepository:
         account_id: str,
         claim: Claim,
         actor: Actor,
-        check: Callable[[Sequence[Evidence]], None],
+        check: Callable[[Sequence[Evidence], bool], None],
     ) -> Evidence | None:
         async with self._pool.acquire() as connection, connection.transaction():
             if not await _locked(connection, account_id):
                 return None
             standing = await _standing(connection, account_id)
-            check(standing)
+            check(standing, await _is_anothers(connection, account_id, claim))
             old = next((known for known in standing if known.claim.place == claim.place), None)
             if old is not None and old.claim == claim:
                 return old
@@ -194,6 +194,29 @@ async def _standing(connection: "Connection", account_id: str) -> list[Evidence]
         account_id,
     )
     return [_evidence(row) for row in rows]
+
+
+async def _is_anothers(connection: "Connection", account_id: str, claim: Claim) -> bool:
+    """Tell whether the address of a SELF claim stands under SELF for another person."""
+    if claim.kind is not Kind.REGIME or claim.value != Regime.SELF:
+        return False
+    # Two persons record it at once: the second one sees what the first one wrote.
+    await connection.execute(
+        "select pg_advisory_xact_lock(hashtextextended($1, 0))", f"own:{claim.details['address']}"
+    )
+    found: bool = await connection.fetchval(
+        f"""
+        select exists (
+            select from auth.evidence e
+            join auth.broker_accounts a using (account_id)
+            join auth.broker_accounts mine on mine.account_id = $1 and mine.user_id <> a.user_id
+            where e.kind = 'REGIME' and e.value = 'SELF' and e.details ->> 'address' = $2
+                and {_STANDING})
+        """,  # noqa: S608  # A constant.
+        account_id,
+        claim.details["address"],
+    )
+    return found
 
 
 async def _close_place(

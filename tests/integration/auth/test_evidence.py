@@ -310,6 +310,19 @@ async def test_own_and_family_orders_leave_from_the_one_address_that_is_register
     await put(operator, account_id, "egress", other)
 
 
+async def test_an_own_address_is_one_persons_and_relatives_share_theirs(
+    world: World, operator: Person
+) -> None:
+    first, second = await an_account(world), await an_account(world)
+    await put(operator, first, "regime", SELF)
+
+    refused = await put(operator, second, "regime", SELF, status=409)
+
+    assert (refused["code"], refused["field"]) == ("ADDRESS_TAKEN", "address")
+    await put(operator, second, "regime", FAMILY)
+    await put(operator, first, "regime", FAMILY)
+
+
 @pytest.mark.parametrize(
     ("what", "body", "field", "fix"),
     [

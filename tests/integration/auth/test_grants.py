@@ -48,6 +48,18 @@ async def test_evidence_is_closed_but_never_rewritten_or_removed(database: Datab
         assert not await may(dsn, statement)
 
 
+@pytest.mark.parametrize("service", ["signal", "streaming"])
+async def test_what_an_account_lacks_is_asked_by_those_who_send(
+    database: Database, service: str
+) -> None:
+    lack = "select auth.live_lack(gen_random_uuid())"
+    stands = "select auth.algo_id_stands(gen_random_uuid(), '7')"
+
+    for question in (lack, stands):
+        assert not await may(database.dsn(service), question)
+        assert await may(database.dsn("executor"), question)
+
+
 async def test_accounts_show_in_the_view_once_they_were_connected(world: World) -> None:
     follower = await world.person("follower")
     app = {"app_id": "OWNAPP0001-100", "api_secret": "secret"}

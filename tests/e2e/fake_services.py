@@ -59,6 +59,7 @@ def an_order(number: int, **changes: Any) -> Order:
         "average_price": "812.45",
         "broker_order_id": f"26112300{number:06d}",
         "environment": "PAPER",
+        "retry_of": None,
         "reason": None,
         "message": "",
         "planned_at": instant(at),
@@ -113,6 +114,7 @@ class FakeServices:
                 Route("/strategies", self.strategies),
                 Route("/orders", self.list_orders),
                 Route("/orders/{order_id}", self.one_order),
+                Route("/orders/{order_id}/retry", self.retry, methods=["POST"]),
                 Route("/notifications", self.list_notices),
                 Route("/notifications/{notice_id}/read", self.read_notice, methods=["POST"]),
                 WebSocketRoute("/ws/orders", self.live),
@@ -191,6 +193,14 @@ class FakeServices:
                 {"code": "NO_SUCH_ORDER", "message": "There is no such order."}, 404
             )
         return JSONResponse({"order": order, "history": a_history(order)})
+
+    async def retry(self, request: Request) -> Response:
+        """Try an exit again, as an order that is at its broker at once."""
+        failed = self.orders[request.path_params["order_id"]]
+        again = an_order(len(self.orders) + 1_000, action="EXIT", state="ACKED")
+        again |= {"retry_of": failed["order_id"], "filled_quantity": 0, "average_price": None}
+        await self.push(again)
+        return JSONResponse({"orders": [again], "message": "A new order tries again."})
 
     async def list_notices(self, _: Request) -> Response:
         unread = sum(1 for notice in self.notices if not notice["read_at"])

@@ -103,6 +103,16 @@ def rows(page: Page) -> Any:
     return page.locator("[data-order]")
 
 
+async def test_a_failed_exit_is_tried_again_by_one_tap(browser: Browser, site: Site) -> None:
+    site.services.put(an_order(645, **REJECTED, action="EXIT", side="SELL"))
+    async with signed_in(browser, site, width=1440) as watched:
+        await rows(watched.page).get_by_role("button", name="Try again").click()
+
+        await expect(rows(watched.page)).to_have_count(7)
+        await expect(watched.page.get_by_text("Tried again: accepted.")).to_be_visible()
+        assert await watched.axe() == []
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize(("width", "height"), SIZES)
 async def test_every_size_and_theme_is_accessible_and_never_scrolls_sideways(

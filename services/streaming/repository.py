@@ -31,7 +31,7 @@ class StreamingRepository:
             """
             select account_id, user_id, broker, kind, version, session_state, environment, regime,
                    broker_client_id, session_expires_at, egress, algo_id, orders_per_second_max,
-                   consent_version, changed_at
+                   consent_version, strategy_algo_ids, changed_at
             from auth.accounts_now
             where $1::timestamptz is null or changed_at > $1
             """,

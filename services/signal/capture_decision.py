@@ -38,10 +38,14 @@ QUANTITY_STAYS = "its quantity was changed: followers keep what each of them has
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """What the copied orders add up to: `net` is signed, `closing` is what exits at work close."""
+    """What the copied orders add up to: `net` is signed, `closing` is what exits at work close.
+
+    `opening` is what entries at work may still open.
+    """
 
     net: int = 0
     closing: int = 0
+    opening: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,16 +113,19 @@ def first_step(capture: Capture, held: Held, update: BrokerUpdate) -> Step | Non
     if to_close >= report.terms.quantity:
         if OrderExtra.AFTER_MARKET in report.extras:
             return Step(order=order)
-        left = max(to_close - held.closing, report.terms.quantity)
         leaves = opening(capture, report, SignalAction.EXIT, report.terms)
-        leaves = replace(leaves, held_quantity=left)
+        # Out of everything: what followers were late to enter is taken back and closed too.
+        is_flat = to_close == report.terms.quantity and not held.opening
+        if not (is_flat and _has_no_life_left(report)):
+            left = max(to_close - held.closing, report.terms.quantity)
+            leaves = replace(leaves, held_quantity=left)
         return Step(order=replace(order, action=leaves.action), proposal=leaves, name="new")
     terms, turned = report.terms, None
     if to_close and _has_no_life_left(report):
         terms = replace(report.terms, quantity=report.terms.quantity - to_close)
         closed = replace(report.terms, quantity=to_close)
         turned = opening(capture, report, SignalAction.EXIT, closed)
-        turned = replace(turned, held_quantity=to_close)
+        turned = replace(turned, held_quantity=to_close if held.opening else None)
     entry = opening(capture, report, SignalAction.PLACE, terms)
     entry = replace(entry, extras=report.extras)
     return Step(

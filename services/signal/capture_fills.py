@@ -44,7 +44,8 @@ def fill_step(
     if to_close:
         terms = OrderTerms(order_type=OrderType.MARKET, quantity=part)
         proposal = opening(capture, report, SignalAction.EXIT, terms)
-        proposal = replace(proposal, held_quantity=to_close)
+        # Flat now: what followers were late to enter is taken back and closed too.
+        proposal = replace(proposal, held_quantity=None if part == to_close else to_close)
     else:
         terms = OrderTerms(order_type=OrderType.MARKET, quantity=report.terms.quantity)
         proposal = opening(capture, report, SignalAction.PLACE, terms)

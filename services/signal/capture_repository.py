@@ -139,7 +139,11 @@ class CaptureRepository:
                 select sum(quantity - filled_quantity) from signal.captured_orders
                 where account_id = $1 and strategy_id = $2 and instrument = $3 and product = $4
                     and action = 'EXIT' and status <> all($5::text[])
-            ) as closing
+            ) as closing, (
+                select sum(quantity - filled_quantity) from signal.captured_orders
+                where account_id = $1 and strategy_id = $2 and instrument = $3 and product = $4
+                    and action = 'PLACE' and status <> all($5::text[])
+            ) as opening
             """,
             capture.account_id,
             capture.strategy_id,
@@ -147,7 +151,7 @@ class CaptureRepository:
             product,
             [status.value for status in OVER],
         )
-        return Held(net=int(row["net"] or 0), closing=int(row["closing"] or 0)) if row else Held()
+        return Held(**{name: int(sum_ or 0) for name, sum_ in row.items()}) if row else Held()
 
     async def keep(self, capture: Capture, order: CapturedOrder) -> None:
         """Write an order down; what a copied one filled since goes into the position, once."""

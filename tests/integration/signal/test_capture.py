@@ -192,7 +192,7 @@ async def test_a_strategy_of_fills_copies_each_once_and_nothing_that_waits(
         ("PLACE", 10, 15),
     ]
     assert {s["terms"]["order_type"] for s in signals} == {"MARKET"}
-    assert (signals[2]["terms"]["quantity"], signals[2]["held_quantity"]) == (10, 10)
+    assert (signals[2]["terms"]["quantity"], signals[2]["held_quantity"]) == (10, None)
 
 
 async def test_history_echoes_and_others_orders_never_fan_out(

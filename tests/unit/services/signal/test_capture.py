@@ -174,7 +174,7 @@ async def test_a_fill_through_flat_closes_first_and_opens_then() -> None:
 
     await room.hear(word(OrderStatus.FILLED, side=Side.SELL, filled_quantity=10))
 
-    assert parts(room) == [("EXIT", 4, 4), ("PLACE", 4, 10)]
+    assert parts(room) == [("EXIT", 4, 0), ("PLACE", 4, 10)]
     assert room.book.net == -6
 
 

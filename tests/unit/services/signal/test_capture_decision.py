@@ -175,7 +175,8 @@ def test_a_way_out_is_copied_without_what_it_shows_but_not_before_the_market_ope
     ("net", "closing", "side", "terms", "held"),
     [
         (10, 0, Side.SELL, LIMIT, 10),
-        (-10, 0, Side.BUY, MARKET, 10),
+        (-10, 0, Side.BUY, LIMIT, 10),
+        (25, 0, Side.SELL, MARKET, 25),
         (25, 0, Side.SELL, LIMIT, 25),
         # Another exit at work closes 10 of them: 15 are left.
         (25, 10, Side.SELL, LIMIT, 15),
@@ -191,6 +192,28 @@ def test_what_closes_is_an_exit_of_its_part_whether_it_waits_or_not(
     assert step.proposal is not None
     assert step.proposal.action is SignalAction.EXIT
     assert (step.proposal.terms, step.proposal.held_quantity) == (terms, held)
+
+
+@pytest.mark.parametrize(
+    ("opening", "terms", "status", "held"),
+    [
+        (0, MARKET, S.OPEN, None),
+        (0, LIMIT, S.FILLED, None),
+        # A stop that waits, or another entry at work: what followers have at work stays there.
+        (0, LIMIT, S.OPEN, 10),
+        (3, MARKET, S.FILLED, 10),
+    ],
+)
+def test_out_of_everything_takes_back_what_followers_were_late_to_enter(
+    opening: int, terms: OrderTerms, status: OrderStatus, held: int | None
+) -> None:
+    update = word(status, side=Side.SELL, terms=terms, filled_quantity=1)
+
+    step = first_step(CAPTURE, Held(net=10, opening=opening), update)
+
+    assert step is not None
+    assert step.proposal is not None
+    assert (step.proposal.action, step.proposal.held_quantity) == (SignalAction.EXIT, held)
 
 
 @pytest.mark.parametrize(
@@ -220,7 +243,7 @@ def test_what_turns_a_position_round_is_a_way_out_and_then_an_entry(
 
     assert step.leaves is not None
     assert step.proposal is not None
-    assert (step.leaves.action, step.leaves.held_quantity) == (SignalAction.EXIT, 4)
+    assert (step.leaves.action, step.leaves.held_quantity) == (SignalAction.EXIT, None)
     assert (step.leaves.terms, step.proposal.terms) == (
         replace(terms, quantity=4),
         replace(terms, quantity=6),

@@ -27,6 +27,7 @@ from services.executor.lanes import Lanes
 from services.executor.market import Skip
 from services.executor.rows import Due, Holding, PlannedOrder
 from services.executor.shapes import Quotes
+from services.executor.shards import TROUBLE
 from services.executor.standings import Standings
 
 log = structlog.get_logger()
@@ -69,7 +70,14 @@ class ExitRetries:
             return
         for wish in await self.rows.asked(shards):
             if self.followers.holds([wish.shard]):
-                await self._decide(wish)
+                await self._try_to_decide(wish)
+
+    async def _try_to_decide(self, wish: Wish) -> None:
+        """Decide, or leave it to the next turn: one that waits for a lock keeps back no other."""
+        try:
+            await self._decide(wish)
+        except TROUBLE as error:
+            log.warning("exit_retry_waits", order_id=wish.order_id, error=str(error))
 
     async def _decide(self, wish: Wish) -> None:
         signal = await self.rows.signal(wish.signal_id)

@@ -13,6 +13,8 @@ _STATES = "libs/trading/states.py"
 _LEDGER_SQL = "services/executor/migrations/0001_ledger.sql"
 _EVIDENCE_SQL = "services/auth/migrations/0003_evidence.sql"
 _HTTP = "libs/brokers/http.py"
+_RETRY = "services/executor/exit_retry.py"
+_NEVER = "if False:\n        return R"
 
 _CLAIMS_TESTS = ("tests/integration/executor/test_claims.py",)
 _FLOW_TESTS = ("tests/integration/executor/test_flow.py",)
@@ -314,5 +316,26 @@ MUTANTS = (
             )
         ],
         tests=("tests/unit/libs/brokers/test_http.py",),
+    ),
+    Mutant(
+        name="retry of an unclear exit",
+        why="an exit that may still be filled is sent once more",
+        edits=[
+            Edit(file=_RETRY, old="if order.state in _UNCLEAR:\n        return R", new=_NEVER),
+            Edit(file=_RETRY, old="if order.state not in _ENDED and", new="if False and"),
+        ],
+        tests=("tests/unit/services/executor/test_exit_retry.py",),
+    ),
+    Mutant(
+        name="retry beside another exit",
+        why="two exits that are planned at once close the same position",
+        edits=[
+            Edit(
+                file="services/executor/exit_retry_rows.py",
+                old="await self.connection.execute(_LOCK, order_id)",
+                new="await self.connection.execute('SELECT 1')",
+            )
+        ],
+        tests=("tests/integration/executor/test_exit_retry.py",),
     ),
 )

@@ -118,13 +118,29 @@ SKIP_SENTENCES: dict[SkipReason, str] = {
 
 # {name:way}: `rupees`, `whose` the limit is, `word` of a code, or how many of a thing.
 _FIGURED: dict[SkipReason, str] = {
+    SkipReason.EXPIRED: "The signal was {age_s} s old when your order's turn came, and good for"
+    " {lives_s} s.",
     SkipReason.TOO_SMALL: "Your share of {wanted:{unit}} is less than one lot of {lot:number}.",
+    SkipReason.CLOSED_ELSEWHERE: "Nothing was left to close of the {opened:{unit}} that this"
+    " strategy had opened, with {closing:number} being closed already.",
     SkipReason.UNSUPPORTED: "{broker} takes no {order_type:word} orders of {instrument}.",
     SkipReason.UNSUPPORTED_PRODUCT: "{broker} does not trade {instrument} as {product:word}.",
     SkipReason.UNSUPPORTED_VALIDITY: "{broker} takes no {validity} orders of {instrument}.",
     SkipReason.UNSUPPORTED_SEGMENT: "{broker} does not serve the segment {segment}.",
+    SkipReason.UNKNOWN_INSTRUMENT: "{broker} does not list {instrument}, or not clearly.",
+    SkipReason.NO_QUOTE: "There was no fresh price of {instrument} to check or to protect this"
+    " order with.",
     SkipReason.TOO_MANY_CHANGES: "The order was changed {changes:time} already; {broker} allows"
     " {limit:number}.",
+    SkipReason.CLOSED: "The market was closed until {opens} in India, and the signal ran out"
+    " before.",
+    SkipReason.RATE_DAY_BLOCK: "Your broker refused too many requests {refusals:time} today."
+    " Only exits are sent.",
+    SkipReason.OVERLOAD: "With {waiting:order} waiting, more than {limit:number}, entries were"
+    " left out, so that exits go.",
+    SkipReason.NO_PRICE: "There was no price to reckon this order of {instrument} with.",
+    SkipReason.FUNDS_UNKNOWN: "Your funds were not known, so no order of {percent}% of them was"
+    " sized.",
     SkipReason.TOO_MANY_SLICES: "{quantity:{unit}} would need more than {limit:order}"
     " of at most {freeze:{unit}} each.",
     SkipReason.AFTER_MARKET_UNSUPPORTED: "After-market orders are not sent to {broker}.",
@@ -137,10 +153,16 @@ _FIGURED: dict[SkipReason, str] = {
     " {opens} to {closes}.",
     SkipReason.ORDERS_PER_DAY: "After {today:order} today, {orders:number} more is over"
     " {whose:whose} limit of {limit:number} per day.",
+    SkipReason.ORDERS_UNKNOWN: "Today's orders were not known, so {whose:whose} limit of"
+    " {limit:number} per day was not checked.",
     SkipReason.LOSS_PER_DAY: "Today's loss of {loss:rupees} has reached {whose:whose} limit of"
     " {limit:rupees}.",
+    SkipReason.LOSS_UNKNOWN: "Today's loss was not known, so {whose:whose} limit of"
+    " {limit:rupees} was not checked.",
     SkipReason.OPEN_POSITIONS: "With {open:position} open, one more is over {whose:whose} limit"
     " of {limit:number}.",
+    SkipReason.POSITIONS_UNKNOWN: "Your positions were not known, so {whose:whose} limit of"
+    " {limit:number} open was not checked.",
     SkipReason.ORDER_QUANTITY: "{quantity:{unit}} is over {whose:whose} limit of {limit:number}"
     " per order.",
     SkipReason.ORDER_VALUE: "{quantity:{unit}} \N{MULTIPLICATION SIGN} {price:rupees}"

@@ -174,7 +174,7 @@ def _trading_window(order: _Order, limits: Limits, _: Standing) -> Refusal | Non
 def _orders_per_day(order: _Order, limits: Limits, standing: Standing) -> Refusal | None:
     limit, today = limits.orders_per_day_max, standing.orders_today
     if today is None:
-        return Refusal(SkipReason.ORDERS_UNKNOWN, {})
+        return Refusal(SkipReason.ORDERS_UNKNOWN, {"limit": str(limit)})
     if limit is None or today + order.orders <= limit:
         return None
     return Refusal(
@@ -186,7 +186,7 @@ def _orders_per_day(order: _Order, limits: Limits, standing: Standing) -> Refusa
 def _loss_per_day(_: _Order, limits: Limits, standing: Standing) -> Refusal | None:
     limit, loss = limits.loss_per_day_max, standing.loss_today
     if loss is None:
-        return Refusal(SkipReason.LOSS_UNKNOWN, {})
+        return Refusal(SkipReason.LOSS_UNKNOWN, {"limit": f"{limit:f}"})
     if limit is None or loss < limit:
         return None
     return Refusal(SkipReason.LOSS_PER_DAY, {"loss": f"{loss:f}", "limit": f"{limit:f}"})
@@ -197,7 +197,7 @@ def _open_positions(order: _Order, limits: Limits, standing: Standing) -> Refusa
     if standing.held(order.entry):
         return None  # It adds to a position that is counted already.
     if opened is None:
-        return Refusal(SkipReason.POSITIONS_UNKNOWN, {})
+        return Refusal(SkipReason.POSITIONS_UNKNOWN, {"limit": str(limit)})
     if limit is None or opened < limit:
         return None
     return Refusal(SkipReason.OPEN_POSITIONS, {"open": str(opened), "limit": str(limit)})
@@ -213,7 +213,7 @@ def _order_quantity(order: _Order, limits: Limits, _: Standing) -> Refusal | Non
 def _order_value(order: _Order, limits: Limits, _: Standing) -> Refusal | None:
     limit, price = limits.order_value_max, order.entry.price
     if price is None:
-        return Refusal(SkipReason.NO_PRICE, {})
+        return Refusal(SkipReason.NO_PRICE, {"instrument": order.entry.instrument.name})
     value = _EXACT.multiply(price, Decimal(order.quantity))
     if limit is None or value <= limit:
         return None
@@ -233,9 +233,9 @@ def _price_distance(order: _Order, limits: Limits, _: Standing) -> Refusal | Non
     if limit is None or waits or (entry.order_type is OrderType.LIMIT and master is None):
         return None
     if master is None or master <= 0:
-        return Refusal(SkipReason.NO_PRICE, {})
+        return Refusal(SkipReason.NO_PRICE, {"instrument": entry.instrument.name})
     if last is None:
-        return Refusal(SkipReason.NO_QUOTE, {})
+        return Refusal(SkipReason.NO_QUOTE, {"instrument": entry.instrument.name})
     moved = _EXACT.multiply(abs(_EXACT.subtract(last, master)), Decimal(_BPS))
     if moved <= _EXACT.multiply(master, Decimal(limit)):
         return None

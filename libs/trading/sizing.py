@@ -120,7 +120,7 @@ def _share(entry: Entry, sizing: Sizing, standing: Standing) -> _Share | Refusal
             return _bought_for(entry, sizing.value, Decimal(1))
         case SizingMode.FUNDS_SHARE:
             if standing.funds is None:
-                return Refusal(SkipReason.FUNDS_UNKNOWN, {})
+                return Refusal(SkipReason.FUNDS_UNKNOWN, {"percent": f"{sizing.value:f}"})
             return _bought_for(entry, _EXACT.multiply(standing.funds, sizing.value), Decimal(100))
         case SizingMode.EQUITY_PROPORTIONAL:
             return _proportional(entry, sizing.value, standing.equity)
@@ -128,7 +128,7 @@ def _share(entry: Entry, sizing: Sizing, standing: Standing) -> _Share | Refusal
 
 def _bought_for(entry: Entry, money: Decimal, per: Decimal) -> _Share | Refusal:
     if entry.price is None or entry.price <= 0:
-        return Refusal(SkipReason.NO_PRICE, {})
+        return Refusal(SkipReason.NO_PRICE, {"instrument": entry.instrument.name})
     return money, _EXACT.multiply(entry.price, per)
 
 

@@ -53,6 +53,10 @@ class Breaches:
                 )
         self._today[account_id] = (row["day"], row["used"])
 
+    def figures(self, account_id: str) -> dict[str, str]:
+        """Give the figures of a closed account."""
+        return {"refusals": str(self._today[account_id][1])}
+
     def closes_entries(self, account_id: str, now: Callable[[], datetime]) -> bool:
         """Tell whether this account gets no entries any more on the Indian date of `now()`."""
         known = self._today.get(account_id)

@@ -5,20 +5,23 @@ one snapshot. What it returns is durable before the first byte is written.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
 
 from libs.trading.orders import OrderIntent, Product, Side, Validity
-from libs.trading.reasons import HOLD_SENTENCES, SKIP_SENTENCES, HoldReason, SkipReason
+from libs.trading.reasons import HOLD_SENTENCES, SKIP_SENTENCES, HoldReason, SkipReason, sentence
 from services.executor.rows import WRITE_WITHIN_S, Claim, Due, Holding, terms_of
 from services.executor.statements import (
     ENTRY_STOP,
+    EXPIRED_TEMPLATE,
     HISTORY_OF_MOVED,
     IN_DOUBT,
     MASTER_CANCELLED,
+    expired_figures,
+    expired_words,
     lease_held,
 )
 
@@ -49,16 +52,18 @@ CLAIM_EXITS = _claim_orders("o.action = 'EXIT'")
 
 _SKIP_STOPPED = f"""
 WITH why AS (
-    SELECT o.order_id, o.version, coalesce(
-        CASE WHEN o.expires_at <= clock_timestamp() THEN 'EXPIRED' END,
-        CASE WHEN {MASTER_CANCELLED} THEN 'MASTER_CANCELLED' END,
-        CASE WHEN o.action = 'PLACE' THEN ({ENTRY_STOP}) END) AS reason
+    SELECT o.order_id, o.version, stop.reason, {expired_figures("stop.reason")} AS figures
     FROM executor.orders o
     JOIN unnest($1::uuid[], $2::int[]) AS due (order_id, version) USING (order_id, version)
+    CROSS JOIN LATERAL (SELECT coalesce(
+        CASE WHEN o.expires_at <= clock_timestamp() THEN 'EXPIRED' END,
+        CASE WHEN {MASTER_CANCELLED} THEN 'MASTER_CANCELLED' END,
+        CASE WHEN o.action = 'PLACE' THEN ({ENTRY_STOP}) END) AS reason) AS stop
     WHERE o.state IN ('PLANNED', 'HELD')
 ), moved AS (
     UPDATE executor.orders o SET state = 'SKIPPED', reason = why.reason,
-        message = coalesce($3::jsonb ->> why.reason, ''), version = o.version + 1,
+        message = coalesce({expired_words("why.figures", "$4")}, $3::jsonb ->> why.reason, ''),
+        figures = why.figures, version = o.version + 1,
         changed_at = clock_timestamp(), change_id = pg_current_xact_id()
     FROM why WHERE o.order_id = why.order_id AND o.version = why.version
         AND o.state IN ('PLANNED', 'HELD') AND why.reason IS NOT NULL
@@ -70,7 +75,8 @@ SELECT count(*) FROM moved
 _SKIP = f"""
 WITH moved AS (
     UPDATE executor.orders o SET state = 'SKIPPED', reason = $3, message = $4,
-        version = o.version + 1, changed_at = clock_timestamp(), change_id = pg_current_xact_id()
+        figures = $5, version = o.version + 1,
+        changed_at = clock_timestamp(), change_id = pg_current_xact_id()
     FROM unnest($1::uuid[], $2::int[]) AS due (order_id, version)
     WHERE o.order_id = due.order_id AND o.version = due.version
         AND o.state IN ('PLANNED', 'HELD')
@@ -168,9 +174,12 @@ class Claims:
                 [item.order_id for item in due],
                 [item.version for item in due],
                 {reason.value: SKIP_SENTENCES[reason] for reason in SkipReason},
+                EXPIRED_TEMPLATE,
             )
 
-    async def skip(self, due: Sequence[Due], reason: SkipReason) -> None:
+    async def skip(
+        self, due: Sequence[Due], reason: SkipReason, figures: Mapping[str, str]
+    ) -> None:
         """Skip what this process knows will never go."""
         if due:
             await self.pool.execute(
@@ -178,7 +187,8 @@ class Claims:
                 [item.order_id for item in due],
                 [item.version for item in due],
                 reason,
-                SKIP_SENTENCES[reason],
+                sentence(reason, figures),
+                figures or None,
             )
 
     async def drop_commands(self, due: Sequence[Due], message: str) -> None:

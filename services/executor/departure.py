@@ -74,7 +74,8 @@ class Departure:
         if leaving.kind is RequestKind.ENTRY and self.breaches.closes_entries(
             leaving.account_id, self.clock.now
         ):
-            return Skip(reason=SkipReason.RATE_DAY_BLOCK)
+            figures = self.breaches.figures(leaving.account_id)
+            return Skip(reason=SkipReason.RATE_DAY_BLOCK, figures=figures)
         if self.sessions.get(leaving.account_id) is None:
             self.sessions.want([leaving.account_id])
             return Hold(reason=HoldReason.SESSION, until=self.clock.now() + _SESSION_WAIT)

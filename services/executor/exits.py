@@ -7,7 +7,7 @@ from libs.trading.instruments import Instrument
 from libs.trading.orders import Product, Side
 from libs.trading.reasons import Refusal, SkipReason
 from libs.trading.signals import Signal
-from libs.trading.sizing import too_small
+from libs.trading.sizing import too_small, unit_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +26,11 @@ class Opened:
     @property
     def closing_side(self) -> Side:
         return Side.SELL if self.net_quantity > 0 else Side.BUY
+
+    def counted(self, instrument: Instrument) -> dict[str, str]:
+        """Give the figures of an exit for which nothing is left."""
+        opened, closing = str(abs(self.net_quantity)), str(self.closing)
+        return {"opened": opened, "unit": unit_of(instrument), "closing": closing}
 
     def left(self, product: Product | None, elsewhere: int | None) -> int:
         """Count what an exit may still close.
@@ -50,8 +55,10 @@ def closed_by(
     Of a partial exit the master's share, in whole lots; a whole one takes odd lots along.
     """
     left = mine.left(signal.product, elsewhere)
-    if left == 0 or signal.side not in {None, mine.closing_side}:
+    if signal.side not in {None, mine.closing_side} or not mine.net_quantity:
         return Refusal(SkipReason.CLOSED_ELSEWHERE, {})
+    if left == 0:
+        return Refusal(SkipReason.CLOSED_ELSEWHERE, mine.counted(instrument))
     if not signal.is_partial_exit or signal.terms is None or signal.held_quantity is None:
         return left
     lot = instrument.lot_size

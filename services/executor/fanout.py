@@ -32,7 +32,7 @@ from libs.trading.sizing import (
 )
 from services.executor.exits import Opened, closed_by
 from services.executor.rows import PlannedOrder, Shape
-from services.executor.shapes import NO_QUOTES, Quotes, Shapes
+from services.executor.shapes import NO_QUOTES, Quotes, Shapes, unlisted
 
 # What these count differs from account to account; all others have one answer per signal.
 _COUNTS = frozenset({Rule.ORDERS_PER_DAY, Rule.LOSS_PER_DAY, Rule.OPEN_POSITIONS})
@@ -157,7 +157,7 @@ class Fanout:
         """
         instrument = self.instruments.find(signal.instrument)
         if instrument is None or signal.terms is None:
-            return Refusal(SkipReason.UNKNOWN_INSTRUMENT, {})
+            return unlisted(self.manifest, signal)
         first = legs[0]
         wanted = WantedOrder(
             side=first.side,
@@ -207,8 +207,7 @@ class Fanout:
     def _exit(self, shapes: Shapes, account: Account | None, mine: Opened) -> list[Shape]:
         side, signal, instrument = mine.closing_side, shapes.signal, shapes.instrument
         if instrument is None:
-            refusal = Refusal(SkipReason.UNKNOWN_INSTRUMENT, {})
-            return [shapes.refused(account, side, refusal)]
+            return [shapes.refused(account, side, unlisted(self.manifest, signal))]
         elsewhere = self.standings.elsewhere(mine.account_id, signal.instrument)
         quantity = closed_by(signal, instrument, mine, elsewhere)
         if isinstance(quantity, Refusal):

@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -68,7 +68,9 @@ class Ledger(Protocol):
 
     async def hold(self, due: Sequence[tuple[Due, datetime]], reason: HoldReason) -> None: ...
 
-    async def skip(self, due: Sequence[Due], reason: SkipReason) -> None: ...
+    async def skip(
+        self, due: Sequence[Due], reason: SkipReason, figures: Mapping[str, str]
+    ) -> None: ...
 
     async def drop_commands(self, due: Sequence[Due], message: str) -> None: ...
 
@@ -169,11 +171,13 @@ class ExecutorFlow:
     async def sweep(self) -> None:
         """Close what ran out of time, wake what is due, and leave out what is too much."""
         self.lanes.wake(await self.ledger.sweep())
-        over = surplus(self.lanes.waiting, self.waiting_max)
+        waiting = self.lanes.waiting
+        over = surplus(waiting, self.waiting_max)
         if over:
             self.shed.note(entries=str(over.entries), modifications=str(over.modifications))
             entries = self.lanes.take_newest(RequestKind.ENTRY, over.entries)
-            await self.ledger.skip(entries, SkipReason.OVERLOAD)
+            figures = {"waiting": str(waiting.total), "limit": str(self.waiting_max)}
+            await self.ledger.skip(entries, SkipReason.OVERLOAD, figures)
             changes = self.lanes.take_newest(RequestKind.MODIFY, over.modifications)
             await self.ledger.drop_commands(changes, SKIP_SENTENCES[SkipReason.OVERLOAD])
 
@@ -273,7 +277,7 @@ class ExecutorFlow:
         """Keep back what something stands in the way of; a longer wait is written down."""
         allowed: list[Due] = []
         held: defaultdict[HoldReason, list[tuple[Due, datetime]]] = defaultdict(list)
-        skipped: defaultdict[SkipReason, list[Due]] = defaultdict(list)
+        skipped: defaultdict[Skip, list[Due]] = defaultdict(list)
         for item in due:
             match self.departure.obstacle(item.leaving):
                 case None:
@@ -282,12 +286,12 @@ class ExecutorFlow:
                     self.lanes.wake_later(item, seconds)
                 case Hold(reason=why, until=until):
                     held[why].append((item, until))
-                case Skip(reason=reason):
-                    skipped[reason].append(item)
+                case Skip() as skip:
+                    skipped[skip].append(item)
         for why, items in held.items():
             await self.ledger.hold(items, why)
-        for reason, unwanted in skipped.items():
-            await self.ledger.skip(unwanted, reason)
+        for skip, unwanted in skipped.items():
+            await self.ledger.skip(unwanted, skip.reason, skip.figures)
         return allowed
 
     async def _learn(self, heard: Heard) -> list[Follow]:

@@ -6,7 +6,7 @@ we live, and what dies with us is read again from the broker's book.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -128,9 +128,11 @@ class PostgresLedger:
         await self.claims.skip_stopped([item for item in due if not item.command])
         self._changed()
 
-    async def skip(self, due: Sequence[Due], reason: SkipReason) -> None:
+    async def skip(
+        self, due: Sequence[Due], reason: SkipReason, figures: Mapping[str, str]
+    ) -> None:
         """Skip orders that will never go; a change of an order at its broker waits and expires."""
-        await self.claims.skip([item for item in due if not item.command], reason)
+        await self.claims.skip([item for item in due if not item.command], reason, figures)
         self._changed()
 
     async def drop_commands(self, due: Sequence[Due], message: str) -> None:

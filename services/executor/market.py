@@ -1,11 +1,12 @@
 """Whether the market lets a request go now: the gate the dispatcher asks, per order and moment."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from libs.trading.accounts import Environment
-from libs.trading.calendar import end_of_trading_day, trading_day
+from libs.trading.calendar import IST, end_of_trading_day, trading_day
 from libs.trading.market import Market, Request, RequestKind
 from libs.trading.reasons import HoldReason, SkipReason
 
@@ -32,9 +33,10 @@ class Hold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skip:
-    """It will never go."""
+    """It will never go. `figures` are those behind the reason, ready for its sentence."""
 
     reason: SkipReason
+    figures: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +69,11 @@ class MarketGate:
             return Skip(reason=SkipReason.UNKNOWN_INSTRUMENT) if entry else None
         if goes_at == now:
             return None
-        if goes_at is None or goes_at >= (expires_at or end_of_trading_day(now)):
+        if goes_at is None:
             return Skip(reason=SkipReason.CLOSED)
+        if goes_at >= (expires_at or end_of_trading_day(now)):
+            opens = goes_at.astimezone(IST).strftime("%-d %B, %H:%M")
+            return Skip(reason=SkipReason.CLOSED, figures={"opens": opens})
         return Hold(reason=HoldReason.PREOPEN, until=goes_at)
 
     def ends_soon(self, now: datetime) -> dict[str, str] | None:

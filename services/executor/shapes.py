@@ -59,7 +59,7 @@ class Shapes:
 
     def _fit(self, environment: Environment, side: Side) -> FittedOrder | Refusal:
         if self.instrument is None:
-            return Refusal(SkipReason.UNKNOWN_INSTRUMENT, {})
+            return unlisted(self.manifest, self.signal)
         for extra, reason in _UNCOPIED.items():
             if extra in self.signal.extras:
                 return Refusal(reason, {})
@@ -103,6 +103,12 @@ class Shapes:
             figures=(refusal.figures or None) if refusal else None,
         )
         return shape
+
+
+def unlisted(manifest: BrokerManifest, signal: Signal) -> Refusal:
+    """Say that the broker is not known to trade what the signal is about."""
+    facts = {"broker": manifest.title, "instrument": signal.instrument}
+    return Refusal(SkipReason.UNKNOWN_INSTRUMENT, facts)
 
 
 def _asked(signal: Signal) -> tuple[OrderTerms, Product]:

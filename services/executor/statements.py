@@ -3,6 +3,8 @@
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from libs.trading.reasons import SkipReason, sentence
+
 Connection = asyncpg.Connection | PoolConnectionProxy
 
 # A statement that moved orders ends with this, so that no transition is ever without its history.
@@ -32,6 +34,27 @@ def shard_lease_held(owner: str, epoch: str) -> str:
     return f"""EXISTS (SELECT FROM executor.shard_leases WHERE broker = $1 AND shard = $2
         AND owner = {owner} AND epoch = {epoch} AND until > clock_timestamp())"""
 
+
+def expired_figures(reason: str) -> str:
+    """Spell the figures of an order `o` that EXPIRED; NULL for one that was born too old to live.
+
+    By the moment the statement began, so that its words can say the same.
+    """
+    return f"""CASE
+    WHEN {reason} = 'EXPIRED' AND o.expires_at >= o.accepted_at + interval '1 second'
+    THEN jsonb_build_object(
+        'age_s', ceil(extract(epoch FROM statement_timestamp() - o.accepted_at))::bigint::text,
+        'lives_s', round(extract(epoch FROM o.expires_at - o.accepted_at))::bigint::text) END"""
+
+
+def expired_words(figures: str, template: str) -> str:
+    """Put those figures into words; NULL without them. `template` names a parameter."""
+    return f"""CASE WHEN ({figures}) IS NOT NULL THEN
+    format({template}::text, ({figures}) ->> 'age_s', ({figures}) ->> 'lives_s') END"""
+
+
+# What `expired_words` fills in.
+EXPIRED_TEMPLATE = sentence(SkipReason.EXPIRED, {"age_s": "%s", "lives_s": "%s"})
 
 # Why an entry must not leave now, by what everybody decided a moment ago. NULL when it may. Whether
 # any switch is on at all is asked once per statement.

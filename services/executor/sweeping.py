@@ -11,7 +11,12 @@ import asyncpg
 from libs.trading.reasons import SKIP_SENTENCES, SkipReason
 from services.executor.recording import Connection
 from services.executor.rows import Due, leaving_of
-from services.executor.statements import HISTORY_OF_MOVED
+from services.executor.statements import (
+    EXPIRED_TEMPLATE,
+    HISTORY_OF_MOVED,
+    expired_figures,
+    expired_words,
+)
 
 _OURS = "broker = $1 AND shard = ANY($2::int[])"
 
@@ -27,11 +32,14 @@ WITH moved AS (
 SELECT count(*) FROM moved
 """
 
+_WHY = "CASE WHEN state = 'HELD' AND reason = 'SESSION' THEN 'SESSION' ELSE 'EXPIRED' END"
+_FIGURES = expired_figures(_WHY)
 _EXPIRE = f"""
 WITH moved AS (
-    UPDATE executor.orders SET state = 'SKIPPED', version = version + 1,
-        reason = CASE WHEN state = 'HELD' AND reason = 'SESSION' THEN 'SESSION' ELSE 'EXPIRED' END,
-        message = CASE WHEN state = 'HELD' AND reason = 'SESSION' THEN $3 ELSE $4 END,
+    UPDATE executor.orders o SET state = 'SKIPPED', version = version + 1, reason = {_WHY},
+        message = CASE {_WHY} WHEN 'SESSION' THEN $3
+            ELSE coalesce({expired_words(_FIGURES, "$5")}, $4) END,
+        figures = {_FIGURES},
         changed_at = clock_timestamp(), change_id = pg_current_xact_id()
     WHERE {_OURS} AND state IN ('PLANNED', 'HELD') AND expires_at <= clock_timestamp()
     RETURNING *
@@ -92,6 +100,7 @@ class Sweeper:
             shards,
             SKIP_SENTENCES[SkipReason.SESSION],
             SKIP_SENTENCES[SkipReason.EXPIRED],
+            EXPIRED_TEMPLATE,
         )
         await connection.execute(_LAPSE_COMMANDS, self.broker, shards, self.lost_answer_grace_s)
         await connection.execute(_DROP_COMMANDS, self.broker, shards)

@@ -5,7 +5,7 @@ statement left. What it keeps for the next batch dies with it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -83,7 +83,9 @@ class LedgerInMemory:
         orders = [(item, until) for item, until in due if not item.command]
         await self.line.ask(lambda: self.statements.hold(orders, reason))
 
-    async def skip(self, due: Sequence[Due], reason: SkipReason) -> None:
+    async def skip(
+        self, due: Sequence[Due], reason: SkipReason, figures: Mapping[str, str]
+    ) -> None:
         await self.line.ask(lambda: self.statements.skip(_orders(due), reason))
 
     async def drop_commands(self, due: Sequence[Due], message: str) -> None:

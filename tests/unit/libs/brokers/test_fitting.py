@@ -216,7 +216,7 @@ def test_order_is_not_modified_more_often_than_the_broker_bears() -> None:
         (wanted(validity=Validity.IOC), "A Broker takes no IOC orders of NSE:SBIN."),
         (
             wanted(MARKET),
-            "There was no fresh price to check or to protect this order with.",
+            "There was no fresh price of NSE:SBIN to check or to protect this order with.",
         ),
     ],
 )

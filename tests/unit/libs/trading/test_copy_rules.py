@@ -20,7 +20,7 @@ from libs.trading.instruments import Instrument
 from libs.trading.limits import NO_LIMITS, Limits, Rule
 from libs.trading.orders import OrderExtra, OrderType, Product, Side
 from libs.trading.quotes import Quote
-from libs.trading.reasons import SKIP_SENTENCES, Refusal, SkipReason, sentence
+from libs.trading.reasons import SKIP_SENTENCES, Refusal, SkipReason, figures_of, sentence
 from libs.trading.risk import decide
 from libs.trading.sizing import SLICES_MAX
 from services.signal.bodies import FollowBody
@@ -152,6 +152,12 @@ def test_the_list_of_reasons_is_the_codes() -> None:
     assert [(row[0], row[1]) for row in rows_under("reason")] == [
         (reason.value, words) for reason, words in SKIP_SENTENCES.items()
     ]
+
+
+def test_the_figures_named_beside_a_reason_are_those_of_its_sentence() -> None:
+    assert {row[0]: set(re.findall(r"`(\w+)`", row[2])) for row in rows_under("reason")} == {
+        reason.value: figures_of(reason) for reason in SkipReason
+    }
 
 
 def test_the_request_is_taken() -> None:

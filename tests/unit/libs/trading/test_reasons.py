@@ -58,6 +58,55 @@ def test_a_limit_of_the_account_is_called_so() -> None:
 
 
 @pytest.mark.parametrize(
+    ("reason", "figures", "told"),
+    [
+        (
+            SkipReason.EXPIRED,
+            {"age_s": "42", "lives_s": "30"},
+            "The signal was 42 s old when your order's turn came, and good for 30 s.",
+        ),
+        (
+            SkipReason.CLOSED_ELSEWHERE,
+            {"opened": "10", "unit": "share", "closing": "4"},
+            "Nothing was left to close of the 10 shares that this strategy had opened, with 4 being"
+            " closed already.",
+        ),
+        (
+            SkipReason.UNKNOWN_INSTRUMENT,
+            {"broker": "Somewhere", "instrument": "NSE:NOPE"},
+            "Somewhere does not list NSE:NOPE, or not clearly.",
+        ),
+        (
+            SkipReason.CLOSED,
+            {"opens": "24 November, 09:15"},
+            "The market was closed until 24 November, 09:15 in India, and the signal ran out"
+            " before.",
+        ),
+        (
+            SkipReason.RATE_DAY_BLOCK,
+            {"refusals": "2"},
+            "Your broker refused too many requests 2 times today. Only exits are sent.",
+        ),
+        (
+            SkipReason.OVERLOAD,
+            {"waiting": "21000", "limit": "20000"},
+            "With 21,000 orders waiting, more than 20,000, entries were left out, so that exits"
+            " go.",
+        ),
+        (
+            SkipReason.LOSS_UNKNOWN,
+            {"limit": "2000", "whose": "ACCOUNT"},
+            "Today's loss was not known, so your account's limit of ₹2,000.00 was not checked.",
+        ),
+    ],
+)
+def test_what_kept_an_order_here_is_told_in_figures(
+    reason: SkipReason, figures: dict[str, str], told: str
+) -> None:
+    assert sentence(reason, figures) == told
+
+
+@pytest.mark.parametrize(
     ("amount", "shown"),
     [
         ("0", "₹0.00"),

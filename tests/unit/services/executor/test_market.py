@@ -5,7 +5,7 @@ import pytest
 from libs.trading.accounts import Environment
 from libs.trading.calendar import instant_in_india
 from libs.trading.market import Market, Request, RequestKind
-from libs.trading.reasons import HoldReason, SkipReason
+from libs.trading.reasons import HoldReason, SkipReason, figures_of
 from services.executor.market import Hold, MarketGate, PaperMarket, Skip
 
 SHARE = "NSE:SBIN"
@@ -44,7 +44,17 @@ def test_an_entry_just_before_the_opening_waits_for_it() -> None:
 
 @pytest.mark.parametrize("clock", ["03:00", "09:01", "15:16", "15:21", "20:00"])
 def test_an_entry_that_would_not_live_to_see_the_opening_is_skipped_at_once(clock: str) -> None:
-    assert ask(clock) == Skip(reason=SkipReason.CLOSED)
+    found = ask(clock)
+
+    assert isinstance(found, Skip)
+    assert found.reason is SkipReason.CLOSED
+    assert found.figures.keys() == figures_of(SkipReason.CLOSED)
+
+
+def test_who_comes_before_the_opening_is_told_when_it_is() -> None:
+    opens = f"{india('09:15'):%-d %B}, 09:15"
+
+    assert ask("03:00") == Skip(reason=SkipReason.CLOSED, figures={"opens": opens})
 
 
 def test_an_exit_before_the_opening_waits_for_it() -> None:
@@ -56,7 +66,8 @@ def test_an_exit_before_the_opening_waits_for_it() -> None:
 def test_an_exit_after_the_close_would_not_live_to_the_morning() -> None:
     found = gate().ask(SHARE, Environment.LIVE, EXIT, now=india("16:00"))
 
-    assert found == Skip(reason=SkipReason.CLOSED)
+    assert isinstance(found, Skip)
+    assert found.reason is SkipReason.CLOSED
 
 
 def test_paper_trades_round_the_clock_unless_it_rehearses() -> None:
@@ -67,7 +78,7 @@ def test_paper_trades_round_the_clock_unless_it_rehearses() -> None:
 
 def test_live_keeps_the_hours_whatever_paper_does() -> None:
     for paper in PaperMarket:
-        assert ask("03:00", at=gate(paper)) == Skip(reason=SkipReason.CLOSED)
+        assert isinstance(ask("03:00", at=gate(paper)), Skip)
 
 
 def test_a_halt_holds_exits_too() -> None:

@@ -231,8 +231,8 @@ def test_a_master_who_named_no_equity_is_why_proportional_followers_got_nothing(
     ("name", "outcome", "message"),
     [
         ("NFO:NIFTY:2026-11-24:FUT", "NOT_JUDGED", EXPIRED_CONTRACT),
-        ("NFO:NIFTY:2026-12-01:FUT", "LEFT_OUT", "Your broker does not list this instrument"),
-        ("NSE:NOPE", "LEFT_OUT", "Your broker does not list this instrument"),
+        ("NFO:NIFTY:2026-12-01:FUT", "LEFT_OUT", "FYERS does not list NFO:NIFTY:2026"),
+        ("NSE:NOPE", "LEFT_OUT", "FYERS does not list NSE:NOPE"),
     ],
 )
 def test_a_contract_that_expired_is_no_reason_to_have_been_left_out(

@@ -182,7 +182,8 @@ def _why(order: ExitOrder) -> str:
         case S.NOT_PLACED:
             return "The order never reached the broker."
         case S.REJECTED:
-            return f"The broker refused it: {order.message}" if order.message else "It was refused."
+            said = f": {order.message.rstrip('.')}" if order.message else ""
+            return f"The broker refused it{said}."
         case _:
             said = f" ({order.message})" if order.message else ""
             return f"The order ended at the broker before all was closed{said}."

@@ -176,7 +176,9 @@ def test_a_retry_lives_from_now_and_closes_whichever_side_is_open() -> None:
 @pytest.mark.parametrize(
     ("changes", "why", "advice"),
     [
-        ({"message": "RMS: blocked"}, "The broker refused it: RMS: blocked", "Try again"),
+        ({"message": "RMS: blocked"}, "The broker refused it: RMS: blocked.", "Try again"),
+        ({"message": "Blocked."}, "The broker refused it: Blocked.", "Try again"),
+        ({}, "The broker refused it.", "Try again"),
         ({"state": OrderState.SKIPPED, "message": "No price."}, "No price.", "Try again"),
         ({"state": OrderState.NOT_PLACED}, "never reached the broker", "Try again"),
         ({"state": OrderState.CANCELLED, "message": "day over"}, "(day over)", "Try again"),

@@ -19,6 +19,7 @@ from services.executor.statements import (
     EXPIRED_TEMPLATE,
     HISTORY_OF_MOVED,
     IN_DOUBT,
+    KILLED,
     MASTER_CANCELLED,
     expired_figures,
     expired_words,
@@ -109,7 +110,8 @@ WITH moved AS (
 SELECT count(*) FROM moved
 """
 
-# A change waits for the broker's order id, and for any other change of its order.
+# A change waits for the broker's order id, and for any other change of its order; one of an entry
+# waits for a kill switch too, until it has expired.
 # One that was sent before and got no answer is compared with the order first: what waits in the
 # lanes may be from before that.
 _CLAIM_COMMANDS = f"""
@@ -120,6 +122,7 @@ WITH moved AS (
     WHERE c.order_id = due.order_id AND c.n = due.n AND o.order_id = c.order_id
         AND c.state = 'DUE' AND c.expires_at > clock_timestamp()
         AND (c.kind = 'CANCEL' OR c.attempts = 0 OR c.compared_at > c.changed_at)
+        AND (c.kind = 'CANCEL' OR o.action = 'EXIT' OR NOT ({KILLED}))
         AND o.state IN ('ACKED', 'OPEN', 'PARTIAL') AND o.broker_order_id IS NOT NULL
         AND NOT EXISTS (SELECT FROM executor.commands other
             WHERE other.order_id = c.order_id AND other.state = 'SENDING')

@@ -23,13 +23,17 @@ router = APIRouter()
 
 
 class KillSwitchBody(BaseModel):
-    """`subject` is the id of what is stopped, empty for the platform."""
+    """`subject` is the id of what is stopped, empty for the platform.
+
+    `cancel_open` also takes back the entries that are at work at brokers; exits stay.
+    """
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
     scope: Scope
     subject: Subject = ""
     reason: Reason
+    cancel_open: bool = False
 
 
 @router.get("/kill-switches", dependencies=[_VIEWERS])
@@ -59,7 +63,12 @@ async def stop(request: Request, operator: Operator, body: KillSwitchBody) -> di
         changed = await KillSwitches(connection).turn_on(
             body.scope, subject, reason=body.reason, by=operator.user_id
         )
-    return {"changed": changed}
+    cancelling = 0
+    if body.cancel_open:
+        # After the stop is durable: what is sent until then is found here.
+        async with request.app.state.pool.acquire() as connection:
+            cancelling = await KillSwitches(connection).cancel_open(body.scope, subject)
+    return {"changed": changed, "cancelling": cancelling}
 
 
 @router.delete("/kill-switches")

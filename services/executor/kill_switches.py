@@ -1,7 +1,7 @@
 """SQL of the kill switches: who stopped what and why. The claiming statement reads them."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -9,6 +9,7 @@ import asyncpg
 
 from libs.contracts.notices import notice_message
 from libs.runtime.alarms import Within
+from libs.trading.calendar import end_of_trading_day
 from services.executor.alarms import AlarmName
 
 if TYPE_CHECKING:
@@ -28,6 +29,27 @@ class Scope(StrEnum):
     MASTER = "MASTER"
     ACCOUNT = "ACCOUNT"
     ALGO_ID = "ALGO_ID"
+
+
+# Named after the signal of the order itself, which no change of its master's is.
+_CANCEL_OPEN = """
+WITH asked AS (
+    INSERT INTO executor.commands (order_id, n, kind, broker, shard, signal_id, expires_at)
+    SELECT o.order_id,
+        coalesce((SELECT max(n) FROM executor.commands c WHERE c.order_id = o.order_id), 0) + 1,
+        'CANCEL', o.broker, o.shard, o.signal_id, $3
+    FROM executor.orders o
+    WHERE o.action = 'PLACE' AND o.state IN ('SENDING', 'UNKNOWN', 'ACKED', 'OPEN', 'PARTIAL')
+        AND CASE $1 WHEN 'PLATFORM' THEN true WHEN 'BROKER' THEN o.broker = $2
+            WHEN 'STRATEGY' THEN o.strategy_id::text = $2
+            WHEN 'MASTER' THEN o.master_id::text = $2
+            WHEN 'ACCOUNT' THEN o.account_id::text = $2 ELSE o.algo_id = $2 END
+    FOR UPDATE OF o
+    ON CONFLICT (order_id, signal_id) DO NOTHING
+    RETURNING order_id
+)
+SELECT count(*) FROM asked
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +89,16 @@ class KillSwitches:
             reason,
             by,
         )
+
+    async def cancel_open(self, scope: Scope, subject: str) -> int:
+        """Ask for the end of every entry at work that a switch is about; tell how many.
+
+        Asked again, those are not asked twice. Exits stay: they lead out.
+        """
+        asked: int = await self.connection.fetchval(
+            _CANCEL_OPEN, scope.value, subject, end_of_trading_day(datetime.now(UTC))
+        )
+        return asked
 
     async def turn_off(self, scope: Scope, subject: str, *, reason: str, by: str) -> bool:
         """Let entries go again. False when nothing was stopped."""

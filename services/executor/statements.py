@@ -35,6 +35,17 @@ def shard_lease_held(owner: str, epoch: str) -> str:
         AND owner = {owner} AND epoch = {epoch} AND until > clock_timestamp())"""
 
 
+# A kill switch stops this order. Whether any is on at all is asked once per statement.
+KILLED = """EXISTS (SELECT FROM executor.kill_switches_now)
+        AND EXISTS (SELECT FROM executor.kill_switches_now k
+        WHERE k.scope = 'PLATFORM'
+            OR (k.scope = 'BROKER' AND k.subject = o.broker)
+            OR (k.scope = 'STRATEGY' AND k.subject = o.strategy_id::text)
+            OR (k.scope = 'MASTER' AND k.subject = o.master_id::text)
+            OR (k.scope = 'ACCOUNT' AND k.subject = o.account_id::text)
+            OR (k.scope = 'ALGO_ID' AND k.subject = o.algo_id))"""
+
+
 def expired_figures(reason: str) -> str:
     """Spell the figures of an order `o` that EXPIRED; NULL for one that was born too old to live.
 
@@ -56,17 +67,9 @@ def expired_words(figures: str, template: str) -> str:
 # What `expired_words` fills in.
 EXPIRED_TEMPLATE = sentence(SkipReason.EXPIRED, {"age_s": "%s", "lives_s": "%s"})
 
-# Why an entry must not leave now, by what everybody decided a moment ago. NULL when it may. Whether
-# any switch is on at all is asked once per statement.
-ENTRY_STOP = """CASE
-    WHEN EXISTS (SELECT FROM executor.kill_switches_now)
-        AND EXISTS (SELECT FROM executor.kill_switches_now k
-        WHERE k.scope = 'PLATFORM'
-            OR (k.scope = 'BROKER' AND k.subject = o.broker)
-            OR (k.scope = 'STRATEGY' AND k.subject = o.strategy_id::text)
-            OR (k.scope = 'MASTER' AND k.subject = o.master_id::text)
-            OR (k.scope = 'ACCOUNT' AND k.subject = o.account_id::text)
-            OR (k.scope = 'ALGO_ID' AND k.subject = o.algo_id)) THEN 'KILL'
+# Why an entry must not leave now, by what everybody decided a moment ago. NULL when it may.
+ENTRY_STOP = f"""CASE
+    WHEN {KILLED} THEN 'KILL'
     WHEN EXISTS (SELECT FROM signal.follows_now f WHERE f.follow_id = o.follow_id
         AND (f.paused OR f.until_seq IS NOT NULL)) THEN 'PAUSED'
     ELSE coalesce(

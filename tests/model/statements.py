@@ -109,6 +109,7 @@ class StatementsInMemory:
                 and order.broker_order_id is not None
                 and all(other.state != "SENDING" for other in others)
                 and not self.is_unsure(command)
+                and not self._is_stopped(command, order)
                 and self._lease_held(command.shard, holding)
             ):
                 self._set(command, "SENDING")
@@ -116,6 +117,12 @@ class StatementsInMemory:
                 command.deadline = now + timedelta(seconds=self.timings.answer_timeout_s)
                 claims.append(self._claim(order, not_after, command))
         return claims
+
+    def _is_stopped(self, command: CommandRecord, order: OrderRecord) -> bool:
+        leads_out = order.planned.shape.signal.action is SignalAction.EXIT
+        if command.kind == "CANCEL" or leads_out:
+            return False
+        return self.tables.entry_stop(order.planned) == "KILL"
 
     def skip_stopped(self, due: Sequence[Due]) -> None:
         for order in self._unchanged(due):

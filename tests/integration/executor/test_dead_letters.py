@@ -174,7 +174,10 @@ async def test_an_operator_stops_and_lets_go(ledger: Tables) -> None:
             "/kill-switches", params={"scope": "PLATFORM", "reason": "over"}
         )
 
-    assert [answer.json() for answer in answers] == [{"changed": True}, {"changed": False}]
+    assert [answer.json() for answer in answers] == [
+        {"changed": True, "cancelling": 0},
+        {"changed": False, "cancelling": 0},
+    ]
     assert (switch["reason"], switch["changed_by"]) == ("a drill", auth.user_ids[Role.OPERATOR])
     assert lifted.json() == {"changed": True}
 

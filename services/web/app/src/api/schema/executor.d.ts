@@ -435,8 +435,15 @@ export interface components {
         /**
          * KillSwitchBody
          * @description `subject` is the id of what is stopped, empty for the platform.
+         *
+         *     `cancel_open` also takes back the entries that are at work at brokers; exits stay.
          */
         KillSwitchBody: {
+            /**
+             * Cancel Open
+             * @default false
+             */
+            cancel_open: boolean;
             /** Reason */
             reason: string;
             scope: components["schemas"]["Scope"];

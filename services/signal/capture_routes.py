@@ -3,10 +3,10 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query
 
 from libs.brokers.registry import manifest
-from libs.runtime.identity import Principal, Role, requires
+from libs.runtime.identity import Principal
 from libs.trading.accounts import Account, SessionState
 from services.signal import refusals
 from services.signal.capture_bodies import (
@@ -24,28 +24,14 @@ from services.signal.capture_bodies import (
 from services.signal.capture_decision import Capture
 from services.signal.capture_repository import CaptureChange, CaptureRepository, LoginTaken
 from services.signal.repository import SignalRepository
+from services.signal.requests import Captures, Master, PageSize, Repository
 
 router = APIRouter()
 
 
-async def _captures(request: Request) -> CaptureRepository:
-    repository: CaptureRepository = request.app.state.capture_repository
-    return repository
-
-
-async def _signals(request: Request) -> SignalRepository:
-    repository: SignalRepository = request.app.state.repository
-    return repository
-
-
-Captures = Annotated[CaptureRepository, Depends(_captures)]
-Signals = Annotated[SignalRepository, Depends(_signals)]
-Master = Annotated[Principal, requires(Role.MASTER)]
-
-
 @router.put("/strategies/{strategy_id}/capture", tags=["capture"])
 async def change_capture(
-    strategy_id: UUID, body: CaptureBody, master: Master, captures: Captures, signals: Signals
+    strategy_id: UUID, body: CaptureBody, master: Master, captures: Captures, signals: Repository
 ) -> CaptureAnswer:
     """Make own orders at this account signals of the strategy, from now on, or stop it."""
     await _check_own(master, strategy_id, signals)
@@ -72,7 +58,7 @@ async def change_capture(
 
 @router.get("/strategies/{strategy_id}/capture", tags=["capture"])
 async def own_capture(
-    strategy_id: UUID, master: Master, captures: Captures, signals: Signals
+    strategy_id: UUID, master: Master, captures: Captures, signals: Repository
 ) -> CaptureAnswer:
     await _check_own(master, strategy_id, signals)
     return _answer(await _capture(master, strategy_id, captures))
@@ -83,9 +69,9 @@ async def captured_orders(
     strategy_id: UUID,
     master: Master,
     captures: Captures,
-    signals: Signals,
+    signals: Repository,
     before: Annotated[str | None, Query(max_length=200)] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: PageSize = 50,
 ) -> CapturedOrdersAnswer:
     """Show the account's new orders, what they became, and why some became nothing."""
     await _check_own(master, strategy_id, signals)

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -223,56 +224,22 @@ def totals_answer(totals: Totals) -> TotalsAnswer:
 
 def master_row(order: CopiedOrder) -> MasterRowAnswer:
     return MasterRowAnswer(
-        order_id=order.order_id,
         account=f"…{order.account_id[-_SHORT:]}",
-        broker=order.broker,
-        environment=order.environment,
-        side=order.side,
-        quantity=order.quantity,
-        state=order.state,
-        reason=order.reason,
         sentence=general_sentence(order.state, order.reason),
-        filled_quantity=order.filled_quantity,
-        average_price=order.average_price,
-        slippage_bp=order.slippage_bp,
-        planned_at=order.planned_at,
-        sent_at=order.sent_at,
-        acknowledged_at=order.acknowledged_at,
-        filled_at=order.filled_at,
+        **_as_it_is(order, MasterRowAnswer),
     )
 
 
 def follow_row(order: CopiedOrder) -> FollowRowAnswer:
     return FollowRowAnswer(
-        order_id=order.order_id,
-        signal_id=order.signal_id,
-        seq=order.seq,
-        environment=order.environment,
-        action=order.action,
-        instrument=order.instrument,
-        side=order.side,
-        product=order.product,
-        order_type=order.order_type,
-        quantity=order.quantity,
-        limit_price=order.limit_price,
-        trigger_price=order.trigger_price,
-        state=order.state,
-        reason=order.reason,
         sentence=own_sentence(order.state, order.reason, order.message),
-        message=order.message,
-        figures=order.figures,
-        filled_quantity=order.filled_quantity,
-        average_price=order.average_price,
-        master_price=order.master_price,
-        slippage_bp=order.slippage_bp,
-        broker_event_at=order.broker_event_at,
-        accepted_at=order.accepted_at,
-        published_at=order.published_at,
-        planned_at=order.planned_at,
-        sent_at=order.sent_at,
-        acknowledged_at=order.acknowledged_at,
-        filled_at=order.filled_at,
+        **_as_it_is(order, FollowRowAnswer),
     )
+
+
+def _as_it_is(order: CopiedOrder, answer: type[BaseModel]) -> dict[str, Any]:
+    """Take what an answer shows of an order unchanged: the fields of the same name."""
+    return {name: getattr(order, name) for name in answer.model_fields if hasattr(order, name)}
 
 
 def _latencies(latencies: list[Latency]) -> list[LatencyAnswer]:

@@ -8,14 +8,7 @@ from fastapi.responses import Response, StreamingResponse
 
 from libs.trading.signals import Signal
 from services.signal.answers import signal_answer
-from services.signal.report_access import (
-    Follower,
-    Master,
-    Queries,
-    Repository,
-    own_follow,
-    own_signal,
-)
+from services.signal.report_access import own_follow, own_signal
 from services.signal.report_answers import (
     FollowReportAnswer,
     FollowRowAnswer,
@@ -33,12 +26,11 @@ from services.signal.report_csv import MEDIA_TYPE, PAGE, asked_for_csv, csv_answ
 from services.signal.report_queries import ReportQueries
 from services.signal.report_records import Totals
 from services.signal.report_why_routes import router as why_router
+from services.signal.requests import Follower, Master, PageSize, Queries, Repository
 
 router = APIRouter(tags=["reports"])
 router.include_router(why_router)
 
-
-PageSize = Annotated[int, Query(ge=1, le=200)]
 Days = Annotated[int, Query(ge=1, le=4_000, description="Orders planned within that many days.")]
 _CSV: dict[int | str, dict[str, Any]] = {
     200: {
@@ -62,7 +54,7 @@ async def recent_signals(
     before: Annotated[int | None, Query(ge=1, description="The cursor of the page before.")] = None,
     limit: PageSize = 50,
 ) -> SignalReportsAnswer:
-    """List own signals, newest first, each with what became of it."""
+    """List own signals, newest first, each with what became of it up to some seconds ago."""
     signals = await repository.signals_of(master.user_id, before_seq=before, limit=limit)
     totals = await queries.totals_of_signals([signal.signal_id for signal in signals])
     more = len(signals) == limit and signals[-1].seq > 1
@@ -100,7 +92,7 @@ async def signal_report(
     after: Annotated[UUID | None, Query(description="The cursor of the page before.")] = None,
     limit: PageSize = 100,
 ) -> SignalReportAnswer | StreamingResponse:
-    """Show what became of one own signal at all its followers."""
+    """Show what became of one own signal at all its followers, up to some seconds ago."""
     signal = await own_signal(signal_id, master, repository)
     if asked_for_csv(request):
         return await _signal_csv(signal, queries)
@@ -131,7 +123,7 @@ async def follow_report(
     before: Annotated[UUID | None, Query(description="The cursor of the page before.")] = None,
     limit: PageSize = 100,
 ) -> FollowReportAnswer | StreamingResponse:
-    """Show what one own follow copied, and what it did not and why."""
+    """Show what one own follow copied, what it did not and why, up to some seconds ago."""
     stored = await own_follow(follow_id, follower, repository)
     own_id = stored.follow.follow_id
     if asked_for_csv(request):

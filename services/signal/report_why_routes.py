@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from libs.trading.follows import Follow
 from libs.trading.signals import Signal, SignalAction
 from services.signal import refusals
-from services.signal.report_access import Follower, Queries, Repository, own_follow
+from services.signal.report_access import own_follow
 from services.signal.report_answers import (
     WhyAnswer,
     WhyListAnswer,
@@ -21,6 +21,7 @@ from services.signal.report_answers import (
 from services.signal.report_explaining import Explanation, explained
 from services.signal.report_queries import ReportQueries
 from services.signal.report_records import CopiedOrder
+from services.signal.requests import Follower, PageSize, Queries, Repository
 
 router = APIRouter()
 
@@ -32,7 +33,7 @@ async def why_of_all(
     repository: Repository,
     queries: Queries,
     before: Annotated[int | None, Query(ge=1, description="The cursor of the page before.")] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: PageSize = 50,
 ) -> WhyListAnswer:
     """List the signals an own follow covers, each with what became of it, an order or none."""
     follow = (await own_follow(follow_id, follower, repository)).follow
@@ -54,7 +55,7 @@ async def why_of_one(
     repository: Repository,
     queries: Queries,
 ) -> WhyWithOrdersAnswer:
-    """Say why an own follow copied one signal of its strategy, or why not."""
+    """Say why an own follow copied one signal of its strategy, or why not, as of seconds ago."""
     follow = (await own_follow(follow_id, follower, repository)).follow
     signal = await queries.signal_of_strategy(follow.strategy_id, str(signal_id))
     if signal is None:

@@ -4,10 +4,9 @@ import hashlib
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import APIRouter, Header, Query
 from uuid_utils import uuid7
 
-from libs.runtime.identity import Principal, Role, requires
 from services.signal import refusals
 from services.signal.answers import (
     AcceptedAnswer,
@@ -31,30 +30,13 @@ from services.signal.bodies import (
     StrategyBody,
     StrategyChangeBody,
 )
-from services.signal.flow import SignalFlow
 from services.signal.records import NameTaken
 from services.signal.replay import SignalRequest, checked_key, request_hash
-from services.signal.repository import SignalRepository
+from services.signal.requests import Anyone, Flow, Follower, Master, PageSize, Repository
 
 router = APIRouter()
 
 
-async def _flow(request: Request) -> SignalFlow:
-    flow: SignalFlow = request.app.state.flow
-    return flow
-
-
-async def _repository(request: Request) -> SignalRepository:
-    repository: SignalRepository = request.app.state.repository
-    return repository
-
-
-Flow = Annotated[SignalFlow, Depends(_flow)]
-Repository = Annotated[SignalRepository, Depends(_repository)]
-Anyone = Annotated[Principal, requires()]
-Master = Annotated[Principal, requires(Role.MASTER)]
-Follower = Annotated[Principal, requires(Role.FOLLOWER)]
-PageSize = Annotated[int, Query(ge=1, le=200)]
 IdempotencyKey = Annotated[
     str, Header(alias="Idempotency-Key", description="1 to 255 printable characters, per master.")
 ]

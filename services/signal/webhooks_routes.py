@@ -6,9 +6,10 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 from uuid_utils import uuid7
 
-from libs.runtime.identity import Principal, Role, public, requires
+from libs.runtime.identity import Principal, public
 from services.signal import refusals, webhooks_refusals
-from services.signal.webhooks import ALERT_BYTES_MAX, Webhook, WebhookFlow
+from services.signal.requests import Master, PageSize, WebhookRows, Webhooks
+from services.signal.webhooks import ALERT_BYTES_MAX, Webhook
 from services.signal.webhooks_bodies import (
     AlertAnswer,
     DeliveriesAnswer,
@@ -37,23 +38,8 @@ _ALERT_BODY = {
 }
 
 
-async def _flow(request: Request) -> WebhookFlow:
-    flow: WebhookFlow = request.app.state.webhooks
-    return flow
-
-
-async def _repository(request: Request) -> WebhookRepository:
-    repository: WebhookRepository = request.app.state.webhook_repository
-    return repository
-
-
-Flow = Annotated[WebhookFlow, Depends(_flow)]
-Repository = Annotated[WebhookRepository, Depends(_repository)]
-Master = Annotated[Principal, requires(Role.MASTER)]
-
-
 async def _own_webhook(
-    strategy_id: UUID, webhook_id: UUID, master: Master, repository: Repository
+    strategy_id: UUID, webhook_id: UUID, master: Master, repository: WebhookRows
 ) -> Webhook:
     webhook = await repository.own_webhook(master.user_id, str(strategy_id), str(webhook_id))
     if webhook is None:
@@ -71,7 +57,9 @@ OwnWebhook = Annotated[Webhook, Depends(_own_webhook)]
     dependencies=[public()],
     openapi_extra=_ALERT_BODY,
 )
-async def take_alert(strategy_id: str, secret: str, request: Request, flow: Flow) -> AlertAnswer:
+async def take_alert(
+    strategy_id: str, secret: str, request: Request, flow: Webhooks
+) -> AlertAnswer:
     """Take an alert: its signals are durable when answered. Whoever has the address may send."""
     webhook = await flow.find(strategy_id, secret)
     await flow.admit(webhook)
@@ -90,7 +78,7 @@ async def take_alert(strategy_id: str, secret: str, request: Request, flow: Flow
 
 @router.post("/strategies/{strategy_id}/webhooks", status_code=201, tags=["webhooks"])
 async def create_webhook(
-    strategy_id: UUID, body: WebhookBody, master: Master, repository: Repository
+    strategy_id: UUID, body: WebhookBody, master: Master, repository: WebhookRows
 ) -> SecretsAnswer:
     """Create an address for alerts. Its secret and its signing key are shown this once."""
     if not await repository.owns(master.user_id, str(strategy_id)):
@@ -112,7 +100,9 @@ async def create_webhook(
 
 
 @router.get("/strategies/{strategy_id}/webhooks", tags=["webhooks"])
-async def own_webhooks(strategy_id: UUID, master: Master, repository: Repository) -> WebhooksAnswer:
+async def own_webhooks(
+    strategy_id: UUID, master: Master, repository: WebhookRows
+) -> WebhooksAnswer:
     if not await repository.owns(master.user_id, str(strategy_id)):
         raise refusals.strategy_not_yours()
     webhooks = await repository.own_webhooks(master.user_id, str(strategy_id))
@@ -121,7 +111,7 @@ async def own_webhooks(strategy_id: UUID, master: Master, repository: Repository
 
 @router.patch("/strategies/{strategy_id}/webhooks/{webhook_id}", tags=["webhooks"])
 async def change_webhook(
-    body: WebhookChangeBody, webhook: OwnWebhook, master: Master, repository: Repository
+    body: WebhookChangeBody, webhook: OwnWebhook, master: Master, repository: WebhookRows
 ) -> WebhookAnswer:
     """Change name, mapping or replay window, from the next alert on."""
     await repository.change(
@@ -135,7 +125,7 @@ async def change_webhook(
 
 @router.post("/strategies/{strategy_id}/webhooks/{webhook_id}/rotate", tags=["webhooks"])
 async def rotate_webhook(
-    body: RotationBody, webhook: OwnWebhook, master: Master, repository: Repository
+    body: RotationBody, webhook: OwnWebhook, master: Master, repository: WebhookRows
 ) -> SecretsAnswer:
     """Give a webhook new secrets, shown this once; the old address is gone at once."""
     secret, signing_key, keys = _new_keys(body.header_after(webhook.signature_header))
@@ -146,7 +136,7 @@ async def rotate_webhook(
 @router.delete(
     "/strategies/{strategy_id}/webhooks/{webhook_id}", status_code=204, tags=["webhooks"]
 )
-async def delete_webhook(webhook: OwnWebhook, _: Master, repository: Repository) -> Response:
+async def delete_webhook(webhook: OwnWebhook, _: Master, repository: WebhookRows) -> Response:
     """Delete a webhook with its deliveries. Its signals stay."""
     await repository.delete(webhook.webhook_id)
     return Response(status_code=204)
@@ -156,9 +146,9 @@ async def delete_webhook(webhook: OwnWebhook, _: Master, repository: Repository)
 async def webhook_deliveries(
     webhook: OwnWebhook,
     _: Master,
-    repository: Repository,
+    repository: WebhookRows,
     before: Annotated[int | None, Query(ge=1, description="The cursor of the page before.")] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: PageSize = 50,
 ) -> DeliveriesAnswer:
     """Show what became of the last alerts, newest first."""
     found = await repository.deliveries(webhook.webhook_id, before=before, limit=limit)

@@ -64,7 +64,7 @@ export interface paths {
         };
         /**
          * Follow Report
-         * @description Show what one own follow copied, and what it did not and why.
+         * @description Show what one own follow copied, what it did not and why, up to some seconds ago.
          */
         get: operations["follow_report_reports_follows__follow_id__get"];
         put?: never;
@@ -124,7 +124,7 @@ export interface paths {
         };
         /**
          * Why Of One
-         * @description Say why an own follow copied one signal of its strategy, or why not.
+         * @description Say why an own follow copied one signal of its strategy, or why not, as of seconds ago.
          */
         get: operations["why_of_one_reports_follows__follow_id__signals__signal_id__get"];
         put?: never;
@@ -144,7 +144,7 @@ export interface paths {
         };
         /**
          * Recent Signals
-         * @description List own signals, newest first, each with what became of it.
+         * @description List own signals, newest first, each with what became of it up to some seconds ago.
          */
         get: operations["recent_signals_reports_signals_get"];
         put?: never;
@@ -164,7 +164,7 @@ export interface paths {
         };
         /**
          * Signal Report
-         * @description Show what became of one own signal at all its followers.
+         * @description Show what became of one own signal at all its followers, up to some seconds ago.
          */
         get: operations["signal_report_reports_signals__signal_id__get"];
         put?: never;

@@ -46,6 +46,8 @@ class Page(Protocol):
 
     async def finish(self, orders: Sequence[PlannedOrder], shards: Sequence[int]) -> None: ...
 
+    async def expect_late(self, entries: Sequence[PlacedOrder]) -> None: ...
+
 
 class Book(Protocol):
     """The part of the ledger that planning writes."""
@@ -146,6 +148,10 @@ class Copying:
             self.signal, follows, self.followers.accounts, opened, quotes=quotes
         )
         await page.finish(exits, self.shards)
+        if self.signal.held_quantity is None:
+            # What these fill before their cancel takes hold is closed when they have ended.
+            at_broker = [o for o in entries if o.state not in SENDABLE | TERMINAL]
+            await page.expect_late(at_broker)
 
     async def _cancel(self, page: Page, orders: Sequence[PlacedOrder]) -> None:
         unsent = [order.order_id for order in orders if order.state in SENDABLE]

@@ -144,6 +144,11 @@ def bounded(order: ExitOrder, mine: Opened, elsewhere: int | None) -> Opened:
     return replace(mine, closing=mine.closing + too_much)
 
 
+def late_part(mine: Opened, late: int, product: Product, elsewhere: int | None) -> Opened:
+    """Let an exit see no more than what its entries filled after it."""
+    return replace(mine, closing=mine.closing + max(mine.left(product, elsewhere) - late, 0))
+
+
 def figures_of(order: ExitOrder, left: int) -> dict[str, str]:
     """Say what was not closed, how much, why, and what to do."""
     return {

@@ -7,7 +7,7 @@ instrument costs. A wish is decided once: as an order, or with the reason why th
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -19,7 +19,7 @@ from libs.trading.states import OrderState
 from services.executor.attention import Refusal
 from services.executor.copying import Prices, quotes_for
 from services.executor.departure import Departure
-from services.executor.exit_retry import anew, bounded, refusal
+from services.executor.exit_retry import anew, bounded, late_part, refusal
 from services.executor.exit_retry_rows import Failed, RetryPage, RetryRows, Wish
 from services.executor.fanout import Fanout
 from services.executor.followers import Followers
@@ -108,12 +108,16 @@ class ExitRetries:
     async def _planned(
         self, page: RetryPage, signal: Signal | None, follow: Follow | None, quotes: Quotes
     ) -> list[PlannedOrder] | Refusal | None:
-        """Work the orders out. None when there are such orders already."""
+        """Work the orders out. None when there are such orders already, or nothing was late."""
+        wish = page.wish
         failed = await page.locked(self.departure.clock.now())
         if failed is None:
             await page.done()
             return None
-        refused = refusal(failed.order)
+        if wish.late is not None and wish.late <= 0:
+            await page.forget()
+            return None
+        refused = refusal(failed.order) if wish.late is None else None
         if refused is not None:
             return refused
         if signal is None or follow is None:
@@ -121,14 +125,17 @@ class ExitRetries:
         account = self.followers.accounts.get(failed.order.account_id)
         if account is not None and account.environment != failed.order.environment:
             return Refusal(code="ACCOUNT_CHANGED", message=_MOVED)
-        return self._orders(failed, signal, follow, quotes)
+        return self._orders(failed, signal, follow, quotes, wish.late)
 
     def _orders(
-        self, failed: Failed, signal: Signal, follow: Follow, quotes: Quotes
+        self, failed: Failed, signal: Signal, follow: Follow, quotes: Quotes, late: int | None
     ) -> list[PlannedOrder] | Refusal:
         order = failed.order
         elsewhere = self.standings.elsewhere(order.account_id, order.instrument)
-        mine = bounded(order, failed.mine, elsewhere)
+        if late is None:
+            mine = bounded(order, failed.mine, elsewhere)
+        else:
+            mine = late_part(failed.mine, late, order.product, elsewhere)
         orders = self.fanout.exits(
             anew(signal, order, self.departure.clock.now()),
             [follow],
@@ -136,11 +143,12 @@ class ExitRetries:
             {order.account_id: mine},
             quotes=quotes,
         )
+        if orders[0].shape.state is not OrderState.SKIPPED and self._closed(orders[0]):
+            orders = [_left_out(order, SkipReason.CLOSED, _CLOSED) for order in orders]
         shape = orders[0].shape
-        if shape.state is OrderState.SKIPPED:
+        is_told = late is None or shape.reason == SkipReason.CLOSED_ELSEWHERE
+        if shape.state is OrderState.SKIPPED and is_told:
             return Refusal(code=shape.reason or "", message=shape.message)
-        if self._closed(orders[0]):
-            return Refusal(code=SkipReason.CLOSED, message=_CLOSED)
         return orders
 
     def _closed(self, order: PlannedOrder) -> bool:
@@ -159,9 +167,15 @@ class ExitRetries:
 
     def _launch(self, wish: Wish, orders: Sequence[PlannedOrder]) -> None:
         """Let dispatch claim them like any other exit."""
-        self.standings.note(wish.strategy_id, orders)
+        planned = [order for order in orders if order.shape.state is not OrderState.SKIPPED]
+        self.standings.note(wish.strategy_id, planned)
         self.lanes.wake(
-            Due(order_id=order.order_id, version=1, leaving=order.leaving) for order in orders
+            Due(order_id=order.order_id, version=1, leaving=order.leaving) for order in planned
         )
         for tell in self.on_change:
             tell()
+
+
+def _left_out(order: PlannedOrder, reason: SkipReason, why: str) -> PlannedOrder:
+    shape = replace(order.shape, state=OrderState.SKIPPED, reason=reason, message=why)
+    return order._replace(shape=shape)

@@ -76,7 +76,10 @@ GROUP BY account_id, instrument
 """
 
 _ORDER = f"SELECT {_COLUMNS} FROM executor.orders o WHERE o.order_id = $1"
-_RETRIES = "SELECT order_id FROM executor.orders WHERE retry_of = $1 ORDER BY leg"
+_RETRIES = """
+SELECT order_id FROM executor.orders
+WHERE retry_of = $1 AND leg >= $2 AND leg < $2 + 100 ORDER BY leg
+"""
 # A wish that nobody heard in time stands in nobody's way.
 _GIVE_UP = """
 UPDATE executor.exit_retries SET state = 'REFUSED', reason = 'NOT_SERVED',
@@ -86,18 +89,40 @@ WHERE order_id = $1 AND state = 'ASKED' AND expires_at <= clock_timestamp()
 _ASK = """
 INSERT INTO executor.exit_retries (retry_id, order_id, broker, shard, asked_by, expires_at)
 VALUES ($1, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6))
-ON CONFLICT (order_id) WHERE state <> 'REFUSED' DO NOTHING
+ON CONFLICT (order_id, (entries IS NULL)) WHERE state <> 'REFUSED' DO NOTHING
 """
-_STANDS = "SELECT retry_id FROM executor.exit_retries WHERE order_id = $1 AND state <> 'REFUSED'"
+_STANDS = """
+SELECT retry_id FROM executor.exit_retries
+WHERE order_id = $1 AND entries IS NULL AND state <> 'REFUSED'
+"""
 _OUTCOME = "SELECT state, reason, message FROM executor.exit_retries WHERE retry_id = $1"
 
+# What people want, and exits of everything whose late entries have all ended.
 _ASKED = """
 SELECT r.retry_id, r.order_id, r.asked_by, r.shard, o.account_id, o.signal_id, o.follow_id,
-    o.strategy_id
+    o.strategy_id, CASE WHEN r.state = 'WAITS' THEN late.filled - r.filled_before END AS late
 FROM executor.exit_retries r JOIN executor.orders o USING (order_id)
-WHERE r.broker = $1 AND r.shard = ANY($2::int[]) AND r.state = 'ASKED'
-    AND r.expires_at > clock_timestamp()
+CROSS JOIN LATERAL (SELECT coalesce(sum(e.filled_quantity), 0)::bigint AS filled,
+        coalesce(bool_and(e.state = ANY($4::text[])), true) AS ended
+    FROM executor.orders e WHERE e.order_id = ANY(r.entries)) AS late
+WHERE r.broker = $1 AND r.shard = ANY($2::int[])
+    AND (r.state = 'ASKED' AND r.expires_at > clock_timestamp() OR r.state = 'WAITS' AND late.ended)
 ORDER BY r.asked_at LIMIT $3
+"""
+_FORGET = "DELETE FROM executor.exit_retries WHERE retry_id = $1 AND state = 'WAITS'"
+# Of each account that has an exit of this signal and an entry that was at the broker just then.
+_EXPECT_LATE = """
+INSERT INTO executor.exit_retries (retry_id, order_id, broker, shard, state, asked_by, expires_at,
+    entries, filled_before)
+SELECT gen_random_uuid(), x.order_id, x.broker, x.shard, 'WAITS', x.master_id, x.expires_at, e.ids,
+    e.filled
+FROM executor.orders x JOIN (
+    SELECT account_id, array_agg(order_id) AS ids, sum(filled_quantity)::bigint AS filled
+    FROM executor.orders WHERE order_id = ANY($1::uuid[]) GROUP BY account_id) AS e
+    USING (account_id)
+WHERE x.signal_id = $2 AND x.broker = $3 AND x.action = 'EXIT' AND x.leg = 0
+    AND x.retry_of IS NULL
+ON CONFLICT DO NOTHING
 """
 # The same entries that an exit of the master's locks first: neither closes what the other does.
 _LOCK = """
@@ -124,13 +149,13 @@ WITH moved AS (
     INSERT INTO executor.orders (order_id, retry_of, client_order_id, signal_id, account_id, leg,
         issue, broker, shard, master_id, strategy_id, follow_id, user_id, seq, environment, action,
         instrument, side, product, validity, order_type, quantity, limit_price, trigger_price,
-        algo_id, request_hash, state, message, accepted_at, expires_at)
+        algo_id, request_hash, state, reason, message, accepted_at, expires_at)
     SELECT new.order_id, o.order_id, new.client_order_id, o.signal_id, o.account_id, new.leg,
         (SELECT max(i.issue) + 1 FROM executor.orders i
             WHERE i.signal_id = o.signal_id AND i.account_id = o.account_id),
         o.broker, o.shard, o.master_id, o.strategy_id, o.follow_id, o.user_id, o.seq,
         o.environment, o.action, o.instrument, new.side, o.product, o.validity, new.order_type,
-        new.quantity, new.limit_price, new.trigger_price, new.algo_id, new.request_hash, 'PLANNED',
+        new.quantity, new.limit_price, new.trigger_price, new.algo_id, new.request_hash, $17, $18,
         $5, clock_timestamp(), $6
     FROM executor.orders o CROSS JOIN unnest($7::uuid[], $8::text[], $9::smallint[], $10::text[],
         $11::text[], $12::bigint[], $13::numeric[], $14::numeric[], $15::text[], $16::bytea[])
@@ -144,12 +169,13 @@ SELECT count(*) FROM moved
 _DECIDE = """
 UPDATE executor.exit_retries SET state = $2, reason = $3, message = $4,
     decided_at = clock_timestamp()
-WHERE retry_id = $1 AND state = 'ASKED'
+WHERE retry_id = $1 AND state IN ('ASKED', 'WAITS')
 """
 
 _ASKED_MAX = 100
 _BOOK_KEY = ("strategy_id", "instrument", "product", "account_id")
 _AGAIN = "Tried again by hand: order {order_id} did not close all it should."
+_LATE = "Closes what was filled after the exit: order {order_id}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +188,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """Somebody wants this exit tried again."""
+    """Somebody wants this exit tried again; or its entries have ended, and filled `late` since."""
 
     retry_id: str
     order_id: str
@@ -172,6 +198,7 @@ class Wish:
     follow_id: str
     strategy_id: str
     asked_by: str
+    late: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +249,7 @@ class RetryRows:
 
     async def retries(self, order_id: str) -> list[str]:
         """Name the orders that try this one again."""
-        return [row["order_id"] for row in await self.pool.fetch(_RETRIES, order_id)]
+        return [row["order_id"] for row in await self.pool.fetch(_RETRIES, order_id, 0)]
 
     async def ask(self, order: ExitOrder, by: str, *, lives_s: float) -> str | None:
         """Write a wish down, or find the one that stands. None when it was decided just now."""
@@ -242,7 +269,8 @@ class RetryRows:
 
     async def asked(self, shards: Sequence[int]) -> list[Wish]:
         """List the wishes that wait for whoever serves these shards."""
-        rows = await self.pool.fetch(_ASKED, self.broker, shards, _ASKED_MAX)
+        ended = [state.value for state in TERMINAL]
+        rows = await self.pool.fetch(_ASKED, self.broker, shards, _ASKED_MAX, ended)
         return [Wish(**dict(row)) for row in rows]
 
     async def signal(self, signal_id: str) -> Signal | None:
@@ -260,6 +288,14 @@ class RetryRows:
         return follow_of(row) if row else None
 
 
+async def expect_late(
+    connection: Connection, broker: str, signal_id: str, entry_ids: Sequence[str]
+) -> None:
+    """Note, as exits of everything are planned, which entries may still fill after them."""
+    if entry_ids:
+        await connection.execute(_EXPECT_LATE, entry_ids, signal_id, broker)
+
+
 @dataclass(frozen=True, slots=True)
 class RetryPage:
     """The open transaction in which one wish is decided."""
@@ -274,7 +310,7 @@ class RetryPage:
         """
         order_id = self.wish.order_id
         await self.connection.execute(_LOCK, order_id)
-        if await self.connection.fetch(_RETRIES, order_id):
+        if await self.connection.fetch(_RETRIES, order_id, self._first_leg):
             return None
         row = await self.connection.fetchrow(_ORDER, order_id)
         book = await self.connection.fetchrow(_OPENED, order_id)
@@ -287,19 +323,23 @@ class RetryPage:
         return _failed(row, book, ours)
 
     async def write(self, orders: Sequence[PlannedOrder], holding: Holding) -> bool:
-        """Write the orders that try it again. False when its shard is not ours any more."""
+        """Write the orders that try it again. False when its shard is not ours any more.
+
+        One that cannot go is written with its reason: it is an exit that failed, like others.
+        """
         shapes = [order.shape for order in orders]
+        why = (_AGAIN if self.wish.late is None else _LATE).format(order_id=self.wish.order_id)
         written = await self.connection.fetchval(
             _INSERT,
             self.wish.order_id,
             list(holding.epochs),
             list(holding.epochs.values()),
             holding.owner,
-            _AGAIN.format(order_id=self.wish.order_id),
+            shapes[0].message or why,
             shapes[0].signal.expires_at,
             [order.order_id for order in orders],
             [order.client_order_id for order in orders],
-            [order.leg for order in orders],
+            [self._first_leg + order.leg for order in orders],
             [shape.side for shape in shapes],
             [shape.terms.order_type for shape in shapes],
             [shape.terms.quantity for shape in shapes],
@@ -307,10 +347,21 @@ class RetryPage:
             [shape.terms.trigger_price for shape in shapes],
             [shape.algo_id for shape in shapes],
             [shape.request_hash for shape in shapes],
+            shapes[0].state,
+            shapes[0].reason,
         )
         if written:
             await self.done()
         return bool(written)
+
+    @property
+    def _first_leg(self) -> int:
+        """What closes late fills stands beside what a person tried again, and is no slice of it."""
+        return 0 if self.wish.late is None else 100
+
+    async def forget(self) -> None:
+        """Nothing was late: the exit may still be tried again by hand."""
+        await self.connection.execute(_FORGET, self.wish.retry_id)
 
     async def done(self) -> None:
         await self.connection.execute(_DECIDE, self.wish.retry_id, "DONE", None, "")

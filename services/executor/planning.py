@@ -13,6 +13,7 @@ from libs.trading.signals import Signal
 from libs.trading.states import OrderState
 from services.executor.births import Births, Born, Ready
 from services.executor.day_rows import first_id
+from services.executor.exit_retry_rows import expect_late
 from services.executor.exits import Opened
 from services.executor.rows import Due, Leaving, PlannedOrder, leaving_of
 from services.executor.shapes import request_hash
@@ -193,6 +194,11 @@ class PlanningPage:
             signal.product,
             signal.seq,
         )
+
+    async def expect_late(self, entries: Sequence[PlacedOrder]) -> None:
+        """Note which entries may still fill after the exits of this signal, once these stand."""
+        ids = [order.order_id for order in entries]
+        await expect_late(self.connection, self.births.broker, self.signal.signal_id, ids)
 
     async def cancel_unsent(self, order_ids: Sequence[str], shards: Sequence[int]) -> None:
         reason = SkipReason.MASTER_CANCELLED

@@ -39,6 +39,9 @@ class PageInMemory:
         self.born.due.extend(born.due)
         self.born.orders.extend(born.orders)
 
+    async def expect_late(self, entries: Sequence[PlacedOrder]) -> None:
+        """Nothing: what is filled after an exit is closed by a task that the model has not."""
+
     async def opened(self, shards: Sequence[int]) -> dict[str, Opened]:
         by_account: dict[str, list[OrderRecord]] = {}
         for order in self._of_strategy(shards):

@@ -8,20 +8,17 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
+from deploy.local.follows import FOLLOWERS, STRATEGIES, account_limits_of, follows_of
 from deploy.local.stack import Stack
 from deploy.local.visitor import Visitor
 from libs.brokers.registry import BROKERS
 
 PASSWORD = "lockstep-demo"  # noqa: S105 (a demo sign-in, printed on purpose)
 ADMIN = "admin@lockstep.local"
-FOLLOWERS = 25
 _PIN = "1234"
 _AT_ONCE = 4
-_STRATEGIES = ("Index momentum", "Large caps")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +38,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crowd:
-    """Everybody who can sign in, and what the masters' strategies are called inside."""
+    """Everybody who can sign in, and what each of `STRATEGIES` is called inside."""
 
     people: Sequence[Person]
     strategies: Sequence[str] = ()
@@ -112,7 +109,9 @@ class _Settling:
                 await admin.sign_in(ADMIN, PASSWORD)
             self._keep(ADMIN, admin)
             masters = [person for person in people if person.role == "master"]
-            strategies = [await self._master(person, admin) for person in masters]
+            made = [await self._master(person, admin) for person in masters]
+            ids = {name: strategy_id for one in made for name, strategy_id in one.items()}
+            strategies = [ids[strategy.name] for strategy in STRATEGIES]
             others = [p for p in people if p not in masters and p.email != ADMIN]
             await asyncio.gather(
                 *(self._other(person, admin, strategies, len(others)) for person in others)
@@ -120,20 +119,24 @@ class _Settling:
         _write(self._file, self._cookies)
         return Crowd(people=people, strategies=strategies, cookies=self._cookies)
 
-    async def _master(self, person: Person, admin: Visitor) -> str:
+    async def _master(self, person: Person, admin: Visitor) -> dict[str, str]:
+        """Return the ids of this master's strategies by their names."""
         async with await self._at_work(person, admin) as visitor:
             await self._connected(visitor, person)
-            name = _STRATEGIES[person.number - 1]
             found = await visitor.call("GET", "/strategies?limit=200")
-            for strategy in found["strategies"]:
-                if strategy["name"] == name:
-                    return str(strategy["strategy_id"])
-            body = {
-                "name": name,
-                "description": "A strategy of the demo.",
-                "equity": "1000000",
-            }
-            return str((await visitor.call("POST", "/strategies", body))["strategy_id"])
+            ids = {one["name"]: str(one["strategy_id"]) for one in found["strategies"]}
+            for strategy in STRATEGIES:
+                if strategy.master != person.number or strategy.name in ids:
+                    continue
+                body = {
+                    "name": strategy.name,
+                    "description": "A strategy of the demo.",
+                    "copy_mode": strategy.copy_mode,
+                    "equity": strategy.equity,
+                }
+                made = await visitor.call("POST", "/strategies", body)
+                ids[strategy.name] = str(made["strategy_id"])
+        return {one.name: ids[one.name] for one in STRATEGIES if one.master == person.number}
 
     async def _other(
         self, person: Person, admin: Visitor, strategies: Sequence[str], total: int
@@ -171,13 +174,17 @@ class _Settling:
     async def _following(
         self, visitor: Visitor, person: Person, account_id: str, strategies: Sequence[str]
     ) -> None:
-        """Follow the first master, and every second one the second master too."""
         found = await visitor.call("GET", "/follows")
         followed = {follow["strategy_id"] for follow in found["follows"]}
-        wanted = strategies if person.number % 2 == 0 else strategies[:1]
-        for strategy_id in wanted:
-            if strategy_id not in followed:
-                await visitor.call("POST", "/follows", _follow(strategy_id, account_id, person))
+        for place, rules in follows_of(person.number).items():
+            if strategies[place] not in followed:
+                follow = {"strategy_id": strategies[place], "account_id": account_id, **rules}
+                await visitor.call("POST", "/follows", follow)
+        limits = account_limits_of(person.number)
+        if limits is not None:
+            # Limits that somebody set since stay.
+            body = {"limits": limits, "version": 0}
+            await visitor.call("PUT", f"/account-limits/{account_id}", body, fine=409)
 
     def _visitor(self, email: str) -> Visitor:
         return Visitor(self._stack.address, self._cookies.get(email))
@@ -185,35 +192,6 @@ class _Settling:
     def _keep(self, email: str, visitor: Visitor) -> None:
         if visitor.cookie:
             self._cookies[email] = visitor.cookie
-
-
-# The last of every twenty-five followers have rules of their own, so that a newcomer sees what
-# they do: all five ways to size, and a limit each.
-_RULES: dict[int, dict[str, Any]] = {
-    10: {"sizing": {"mode": "FIXED_QUANTITY", "value": "5"}},
-    11: {"sizing": {"mode": "FIXED_VALUE", "value": "20000"}},
-    12: {"sizing": {"mode": "FUNDS_SHARE", "value": "5"}},
-    13: {"sizing": {"mode": "EQUITY_PROPORTIONAL", "value": "1"}},
-    14: {"sizing": {"mode": "MULTIPLIER", "value": "0.01"}},
-    15: {"limits": {"order_value_max": "1000"}},
-    16: {"limits": {"order_quantity_max": 3}},
-    17: {"limits": {"orders_per_day_max": 1}},
-    18: {"limits": {"instruments_denied": ["NSE:TCS", "NSE:RELIANCE"]}},
-    19: {"limits": {"segments_denied": ["EQUITY"]}},
-    20: {"limits": {"products_allowed": ["DELIVERY"]}},
-    21: {"limits": {"trading_from_ist": "00:00", "trading_until_ist": "00:01"}},
-    22: {"limits": {"price_distance_bps_max": 1}},
-    23: {"limits": {"open_positions_max": 1}},
-    24: {"limits": {"loss_per_day_max": "1000"}},
-}
-
-
-def _follow(strategy_id: str, account_id: str, person: Person) -> dict[str, Any]:
-    number = person.number % FOLLOWERS or FOLLOWERS
-    # 0.25, 0.5, … 6.25: everybody's own share.
-    size = {"mode": "MULTIPLIER", "value": str(Decimal(number) / 4)}
-    follow = {"strategy_id": strategy_id, "account_id": account_id, "sizing": size}
-    return {**follow, **_RULES.get(number, {})}
 
 
 def _read(file: Path) -> dict[str, str]:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
@@ -95,6 +96,13 @@ class Supervisor:
 
     def pids(self) -> dict[str, int]:
         return {one["name"]: one["pid"] for one in self._call("supervisor.getAllProcessInfo")}
+
+    def started_at(self) -> dict[str, datetime]:
+        """Tell when each process began, to the second before."""
+        return {
+            one["name"]: datetime.fromtimestamp(one["start"], UTC)
+            for one in self._call("supervisor.getAllProcessInfo")
+        }
 
     def tiers(self) -> dict[str, int]:
         return {

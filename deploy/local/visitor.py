@@ -57,6 +57,10 @@ class Visitor:
         """Send a signal as the master who is signed in."""
         return await self.call("POST", "/signals", body, key=uuid.uuid4().hex)
 
+    async def reverse(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Turn a position round: answers with an exit and an entry."""
+        return await self.call("POST", "/signals/reversals", body, key=uuid.uuid4().hex)
+
     async def call(
         self,
         method: str,

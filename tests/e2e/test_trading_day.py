@@ -4,8 +4,10 @@ import asyncio
 
 import pytest
 
+from deploy.local.demo.script import REACHED
 from libs.brokers.registry import BROKERS
 from libs.trading.follows import SizingMode
+from libs.trading.signals import CopyMode
 from tests.e2e.live import LiveStack, finished_demo
 
 pytestmark = pytest.mark.timeout(900)
@@ -20,15 +22,17 @@ def test_a_trading_day_is_copied_once_and_whole(stack: LiveStack) -> None:
     result = stack.demo()
 
     assert_all_is_well(result)
-    assert (result["masters"], result["followers"], result["signals"]) == (2, 25, 12)
+    assert (result["masters"], result["followers"], result["signals"]) == (2, 25, 31)
     orders = result["orders"]
-    # Five entries to all 25 and four to every second one; exits for whoever holds something.
-    assert orders["planned"] == orders["sent"] + orders["skipped"] > 5 * 25 + 4 * 12
+    # Entries to all 25, to every second one and to eight; exits for whoever has something there.
+    assert orders["planned"] == orders["sent"] + orders["skipped"] > 6 * 25 + 10 * 12 + 3 * 8
     assert orders["skipped"] == sum(result["skip_reasons"].values())
     assert orders["rejected"] > 0  # The one that the simulator has no margin for.
     assert orders["cancelled"] > 0
     assert set(result["sizing_modes"]) == set(SizingMode)
-    assert len(result["skip_reasons"]) >= 10
+    assert set(result["copy_modes"]) == set(CopyMode)
+    assert len(REACHED) >= 15
+    assert set(result["skip_reasons"]) >= REACHED
     assert result["orders"]["attention"] == result["orders"]["not_placed"] == 0
 
 

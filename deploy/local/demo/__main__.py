@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from datetime import datetime
 from pathlib import Path
 
 import asyncpg
@@ -15,11 +16,13 @@ from rich.console import Console
 from deploy.kafka.topics import read_topics
 from deploy.local import environment, people
 from deploy.local.demo import crash
-from deploy.local.demo.day import EXITED, Day
+from deploy.local.demo.day import Day
 from deploy.local.demo.evidence import Ledger, Simulator, delays_ms
 from deploy.local.demo.judge import judge
 from deploy.local.demo.kafka_level import metadata_version_level
 from deploy.local.demo.report import Result
+from deploy.local.demo.script import play
+from deploy.local.follows import needs_money
 from deploy.local.people import Crowd
 from deploy.local.problems import Problem
 from deploy.local.product import start_product
@@ -104,41 +107,55 @@ async def _day(stack: Stack, crowd: Crowd, *, kill: bool) -> Result:
         )
         simulator, ledger = Simulator(http), Ledger(pool)
         masters = [person for person in crowd.people if person.role == "master"]
+        followers = [person for person in crowd.people if person.role == "follower"]
+
+        async def signed_in(email: str) -> Visitor:
+            visitor = Visitor(stack.address, crowd.cookies[email])
+            return await opened.enter_async_context(visitor)
+
         day = Day(
-            masters=[
-                await opened.enter_async_context(
-                    Visitor(stack.address, crowd.cookies[master.email])
-                )
-                for master in masters
-            ],
+            masters=[await signed_in(master.email) for master in masters],
+            operator=await signed_in("operator@lockstep.local"),
+            follower=await signed_in(followers[1].email),
             strategies=crowd.strategies,
             simulator=simulator,
             ledger=ledger,
             prices=await simulator.prices(),
             note=lambda note: stack.screen.note(_STEP, note),
         )
+        day.note("executors read money and positions")
+        with_money = [str(one.client_id) for one in followers if needs_money(one.number)]
+        await simulator.money_read(with_money, _executors_began(stack))
         began = await simulator.cursor()
-        await day.play()
+        await play(day)
         victim = await crash.kill_in_the_middle(day, stack, broker) if kill else None
         orders = await ledger.orders(day.signals)
         journal = await simulator.orders(began)
         first_ms, last_ms = delays_ms(orders, journal)
         return Result(
             masters=len(masters),
-            followers=sum(person.role == "follower" for person in crowd.people),
+            followers=len(followers),
             titles=day.titles,
+            acts=day.acts,
             ledger=orders,
             sent_tags=frozenset(order.tag for order in journal if order.tag),
-            verdict=judge(orders, journal, await ledger.eligible(day.signals, EXITED)),
+            verdict=judge(orders, journal, await ledger.eligible(day.instruments)),
             changed=await ledger.changes(day.signals),
             first_ms=first_ms,
             last_ms=last_ms,
             killed_executor=victim,
             sizing_modes=await ledger.sizing_modes(day.signals),
+            copy_modes=await ledger.copy_modes(day.signals),
             kafka_level=await metadata_version_level(addresses.kafka_bootstrap_servers),
             topics=len(read_topics(1)),
             broker=broker,
         )
+
+
+def _executors_began(stack: Stack) -> datetime:
+    """Tell since when all of this stack's executors run: what one before them knew is gone."""
+    started = stack.supervisor.started_at()
+    return max(at for name, at in started.items() if name.startswith("executor-"))
 
 
 def _simulator_url(stack: Stack, broker: str) -> str:

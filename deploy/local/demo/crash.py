@@ -5,13 +5,15 @@ import os
 import signal
 import time
 
-from deploy.local.demo.day import EXITED, Day
+from deploy.local.demo.day import Day
 from deploy.local.demo.evidence import Simulator
+from deploy.local.follows import MOMENTUM
 from deploy.local.problems import Problem
 from deploy.local.services import executor_name
 from deploy.local.stack import Stack
 
 FOLLOWERS = 200
+_INSTRUMENT = "NSE:SBIN"
 _LATENCY_MS = 400
 _AT_WORK = frozenset({"PLANNED", "HELD", "SENDING"})
 _SENT_BEFORE = 30
@@ -25,10 +27,13 @@ async def kill_in_the_middle(day: Day, stack: Stack, broker: str) -> str:
     await day.simulator.slow_down(_LATENCY_MS)
     try:
         before = await day.simulator.cursor()
-        signal_id = await day.place(0, EXITED, "MARKET", 8)
+        terms = {"order_type": "MARKET", "quantity": 8}
+        body = {"action": "PLACE", "side": "BUY", "product": "INTRADAY", "terms": terms}
+        signal_id = await day.emit(MOMENTUM, _INSTRUMENT, body, f"MARKET 8 {_INSTRUMENT}")
         await _orders_flow(day.simulator, before)
         os.kill(process, signal.SIGKILL)
-        at_work = sum(state in _AT_WORK for state in await day.ledger.states(signal_id))
+        states = await day.ledger.states(signal_id)
+        at_work = sum(state in _AT_WORK for _, state in states)
         stack.screen.say(f"Killed {victim} with {at_work} of {FOLLOWERS} orders on their way")
     finally:
         await day.simulator.slow_down(0)

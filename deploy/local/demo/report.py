@@ -17,11 +17,12 @@ _COLUMNS = ("planned", "sent", "filled", "rejected", "cancelled", "skipped", "wo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """The whole day, judged."""
+    """The whole day, judged. `acts` names what begins with a signal."""
 
     masters: int
     followers: int
     titles: Mapping[str, str]
+    acts: Mapping[str, str]
     ledger: Sequence[LedgerOrder]
     sent_tags: frozenset[str]
     verdict: Verdict
@@ -30,6 +31,7 @@ class Result:
     last_ms: Sequence[float]
     killed_executor: str | None
     sizing_modes: Sequence[str]
+    copy_modes: Sequence[str]
     kafka_level: int | None
     topics: int
     broker: str
@@ -51,7 +53,7 @@ class Result:
                 "accepted_to_last": _percentiles(self.last_ms),
             },
             "sizing_modes": list(self.sizing_modes),
-            "copy_modes": ["orders"],
+            "copy_modes": list(self.copy_modes),
             "skip_reasons": dict(self.verdict.skip_reasons),
             "kafka": {"version": self.kafka_level, "topics": self.topics},
         }
@@ -66,6 +68,9 @@ class Result:
         for name in (*_COLUMNS, "changed"):
             table.add_column(name, justify="right")
         for signal_id, title in self.titles.items():
+            if signal_id in self.acts:
+                table.add_section()
+                table.add_row(f"[bold]{self.acts[signal_id]}[/]")
             orders = [order for order in self.ledger if order.signal_id == signal_id]
             figures = counts(orders, self.sent_tags)
             cells = [*(figures[name] for name in _COLUMNS), self.changed.get(signal_id, 0)]

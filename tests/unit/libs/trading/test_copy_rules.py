@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from deploy.local.demo.script import REACHED
 from libs.contracts.limits_json import limits_of
 from libs.contracts.rules_json import check_sizing
 from libs.trading.calendar import instant_in_india
@@ -158,6 +159,12 @@ def test_the_figures_named_beside_a_reason_are_those_of_its_sentence() -> None:
     assert {row[0]: set(re.findall(r"`(\w+)`", row[2])) for row in rows_under("reason")} == {
         reason.value: figures_of(reason) for reason in SkipReason
     }
+
+
+def test_the_marked_reasons_are_those_that_the_demo_reaches() -> None:
+    marked = {row[0] for row in rows_under("reason") if row[3] == "yes"}
+
+    assert marked == {reason.value for reason in REACHED}
 
 
 def test_the_request_is_taken() -> None:

@@ -110,20 +110,6 @@ WHERE r.broker = $1 AND r.shard = ANY($2::int[])
 ORDER BY r.asked_at LIMIT $3
 """
 _FORGET = "DELETE FROM executor.exit_retries WHERE retry_id = $1 AND state = 'WAITS'"
-# Of each account that has an exit of this signal and an entry that was at the broker just then.
-_EXPECT_LATE = """
-INSERT INTO executor.exit_retries (retry_id, order_id, broker, shard, state, asked_by, expires_at,
-    entries, filled_before)
-SELECT gen_random_uuid(), x.order_id, x.broker, x.shard, 'WAITS', x.master_id, x.expires_at, e.ids,
-    e.filled
-FROM executor.orders x JOIN (
-    SELECT account_id, array_agg(order_id) AS ids, sum(filled_quantity)::bigint AS filled
-    FROM executor.orders WHERE order_id = ANY($1::uuid[]) GROUP BY account_id) AS e
-    USING (account_id)
-WHERE x.signal_id = $2 AND x.broker = $3 AND x.action = 'EXIT' AND x.leg = 0
-    AND x.retry_of IS NULL
-ON CONFLICT DO NOTHING
-"""
 # The same entries that an exit of the master's locks first: neither closes what the other does.
 _LOCK = """
 SELECT p.order_id FROM executor.orders p JOIN executor.orders o
@@ -286,14 +272,6 @@ class RetryRows:
             "SELECT * FROM signal.follows_now WHERE follow_id = $1", follow_id
         )
         return follow_of(row) if row else None
-
-
-async def expect_late(
-    connection: Connection, broker: str, signal_id: str, entry_ids: Sequence[str]
-) -> None:
-    """Note, as exits of everything are planned, which entries may still fill after them."""
-    if entry_ids:
-        await connection.execute(_EXPECT_LATE, entry_ids, signal_id, broker)
 
 
 @dataclass(frozen=True, slots=True)

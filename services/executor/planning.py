@@ -13,7 +13,6 @@ from libs.trading.signals import Signal
 from libs.trading.states import OrderState
 from services.executor.births import Births, Born, Ready
 from services.executor.day_rows import first_id
-from services.executor.exit_retry_rows import expect_late
 from services.executor.exits import Opened
 from services.executor.rows import Due, Leaving, PlannedOrder, leaving_of
 from services.executor.shapes import request_hash
@@ -89,6 +88,21 @@ FROM unnest($1::uuid[], $5::text[], $6::bigint[], $7::numeric[], $8::numeric[])
 JOIN executor.orders o USING (order_id)
 ON CONFLICT (order_id, signal_id) DO NOTHING
 RETURNING order_id, n
+"""
+
+# Of each account that has an exit of this signal and an entry that was at the broker just then.
+_EXPECT_LATE = """
+INSERT INTO executor.exit_retries (retry_id, order_id, broker, shard, state, asked_by, expires_at,
+    entries, filled_before)
+SELECT gen_random_uuid(), x.order_id, x.broker, x.shard, 'WAITS', x.master_id, x.expires_at, e.ids,
+    e.filled
+FROM executor.orders x JOIN (
+    SELECT account_id, array_agg(order_id) AS ids, sum(filled_quantity)::bigint AS filled
+    FROM executor.orders WHERE order_id = ANY($1::uuid[]) GROUP BY account_id) AS e
+    USING (account_id)
+WHERE x.signal_id = $2 AND x.broker = $3 AND x.action = 'EXIT' AND x.leg = 0
+    AND x.retry_of IS NULL
+ON CONFLICT DO NOTHING
 """
 
 
@@ -197,8 +211,11 @@ class PlanningPage:
 
     async def expect_late(self, entries: Sequence[PlacedOrder]) -> None:
         """Note which entries may still fill after the exits of this signal, once these stand."""
-        ids = [order.order_id for order in entries]
-        await expect_late(self.connection, self.births.broker, self.signal.signal_id, ids)
+        if entries:
+            ids = [order.order_id for order in entries]
+            await self.connection.execute(
+                _EXPECT_LATE, ids, self.signal.signal_id, self.births.broker
+            )
 
     async def cancel_unsent(self, order_ids: Sequence[str], shards: Sequence[int]) -> None:
         reason = SkipReason.MASTER_CANCELLED

@@ -34,6 +34,10 @@ class PageOfOneOrder:
         self.left_out: list[str] = []
         self.locked = False
         self.cancelled: list[PlacedOrder] = []
+        self.watched: list[PlacedOrder] = []
+
+    async def expect_late(self, entries: Sequence[PlacedOrder]) -> None:
+        self.watched += entries
 
     async def entries_at_work(self, shards: Sequence[int]) -> list[PlacedOrder]:
         self.locked = True
@@ -133,4 +137,4 @@ async def test_every_exit_locks_the_entries_and_a_partial_one_leaves_them_at_wor
     _ = [born async for born in copying.write()]
 
     assert page.locked
-    assert len(page.cancelled) == cancelled
+    assert len(page.cancelled) == len(page.watched) == cancelled

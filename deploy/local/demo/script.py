@@ -99,15 +99,17 @@ async def _exits(day: Day) -> None:
 
 
 async def _left_out(day: Day) -> None:
-    day.act("Stops, and what cannot be copied")
-    async with day.stopped(LARGE_CAPS):
-        await day.place(LARGE_CAPS, "NSE:AXISBANK", "LIMIT", 4)
-    async with day.paused(LARGE_CAPS):
-        await day.place(LARGE_CAPS, "NSE:KOTAKBANK", "LIMIT", 4)
+    day.act("What cannot be copied, and stops")
+    # Before a follow changes: executors look at the signals of the last half minute then, also at
+    # those of a day just played, and would have this price in memory.
     async with day.simulator.without_prices():
         await day.place(LARGE_CAPS, "NSE:WIPRO", "MARKET", 4)
     await day.place(LARGE_CAPS, "NSE:LT", "LIMIT", 4, product="CARRY_FORWARD")
     await day.place(LARGE_CAPS, "NSE:UNLISTED", "MARKET", 4)
+    async with day.stopped(LARGE_CAPS):
+        await day.place(LARGE_CAPS, "NSE:AXISBANK", "LIMIT", 4)
+    async with day.paused(LARGE_CAPS):
+        await day.place(LARGE_CAPS, "NSE:KOTAKBANK", "LIMIT", 4)
 
 
 def _option(day: Day) -> str:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from libs.trading.sizing import SIZED_BY_MONEY
+
 FOLLOWERS = 25
 # Their places in `STRATEGIES`.
 MOMENTUM, LARGE_CAPS, OPTIONS = range(3)
@@ -44,8 +46,8 @@ _RULES: dict[int, dict[str, Any]] = {
     23: {"limits": {"open_positions_max": 1}},
     24: {"limits": {"loss_per_day_max": "1000"}},
 }
-# Of these the executors must know money and positions.
-_WITH_MONEY = frozenset({12, 13, 23, 24})
+# Limits that ask for positions.
+_COUNTED = frozenset({"open_positions_max", "loss_per_day_max"})
 _ACCOUNT_LIMITS: dict[int, dict[str, Any]] = {9: {"order_value_max": "15000"}}
 # Who copies options: the smallest sizes, rupees given as contracts, a size that needs the equity
 # nobody said, and one who leaves out shares.
@@ -81,7 +83,11 @@ def account_limits_of(number: int) -> dict[str, Any] | None:
 
 def needs_money(number: int) -> bool:
     """Tell whether a follower's rules ask for the account's money or positions."""
-    return _place(number) in _WITH_MONEY
+    return any(
+        rules["sizing"]["mode"] in SIZED_BY_MONEY
+        or not _COUNTED.isdisjoint(rules.get("limits", {}))
+        for rules in follows_of(number).values()
+    )
 
 
 def _place(number: int) -> int:

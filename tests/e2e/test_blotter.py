@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from deploy.local.follows import MOMENTUM, STRATEGIES
 from tests.e2e.browser import watched_page
 from tests.e2e.live import LiveStack
 
@@ -30,11 +31,11 @@ async def trade(stack: LiveStack) -> str:
     """Let the master buy at the market; return the signal's id."""
     async with stack.visitor(MASTER) as master:
         await master.sign_in(MASTER, stack.password)
-        own = (await master.call("GET", "/auth/me"))["user_id"]
         strategies = (await master.call("GET", "/strategies"))["strategies"]
+        ids = {strategy["name"]: strategy["strategy_id"] for strategy in strategies}
         accepted = await master.emit(
             {
-                "strategy_id": next(s["strategy_id"] for s in strategies if s["master_id"] == own),
+                "strategy_id": ids[STRATEGIES[MOMENTUM].name],
                 "action": "PLACE",
                 "instrument": "NSE:SBIN",
                 "side": "BUY",

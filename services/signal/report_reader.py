@@ -1,14 +1,14 @@
 """Reads order events for the copy reports: gathered, behind everything else, durable first.
 
 What this process is for is taking signals, and whoever shares its machine sends orders. So after
-the first record the others are left to gather for a second; each order is then decoded and written
-once, whatever happened to it meanwhile, a few at a time.
+the first record the others are left to gather for a second, and for another one while a signal fans
+out. Each order is then decoded and written once, whatever happened to it meanwhile, a few at once.
 """
 
 import asyncio
 import time
 from collections import Counter as Counted
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 import asyncpg
@@ -23,11 +23,15 @@ from services.signal.report_gathering import BusRecord, Gathered
 
 log = structlog.get_logger()
 
-# A batch is bounded by its number; so many in one go mean that more are waiting.
-RECORDS_MAX = 4_000
-_MANY = 1_000
+# A batch is bounded by its number.
+RECORDS_MAX = 8_000
 # By then most of a fan-out is over, and what happened to one order is told in one row.
-GATHER_S = 1.0
+GATHER_S = 1.1
+_GATHERINGS_MAX = 2
+# So many in one gathering are a signal that fans out.
+_MANY = 200
+# Records of this age were not left to gather: the reader is behind.
+_BEHIND_S = 5.0
 # About a millisecond at once to read them; then a waiting signal has its turn.
 _GLANCES = 200
 _DECODED = 20
@@ -42,6 +46,9 @@ LAG_S = Gauge("lockstep_report_lag_seconds", "Age of the oldest record not yet i
 LAG_RECORDS = Gauge("lockstep_report_lag_records", "Records not yet in the reports, as Kafka says.")
 
 
+More = Callable[[int], Awaitable[Sequence[BusRecord]]]
+
+
 class Keeps(Protocol):
     async def keep(
         self,
@@ -51,10 +58,14 @@ class Keeps(Protocol):
     ) -> None: ...
 
 
-def rest_s(records: int, took_s: float, *, lively: bool) -> float:
-    """Say how long to leave the machine alone: who is not behind rests by gathering."""
-    if records < _MANY:
-        return 0
+def is_behind(records: Sequence[BusRecord], now_s: float) -> bool:
+    """Tell whether more than these were waiting. Kafka's stamps and `now_s` count from 1970."""
+    oldest_ms = min(record.timestamp for record in records)
+    return len(records) >= RECORDS_MAX or now_s - oldest_ms / 1000 > _BEHIND_S
+
+
+def rest_s(took_s: float, *, lively: bool) -> float:
+    """Say how long to leave the machine alone while behind; who is not rests by gathering."""
     return took_s * _LIVELY_REST if lively else took_s
 
 
@@ -68,11 +79,21 @@ class ReportReader:
         """Wait for nothing any more; what is not durable is read again by the next process."""
         self._closing.set()
 
-    async def gather(self, records: Sequence[BusRecord]) -> int:
-        """Let more come; return how many of those may join the batch."""
-        if len(records) < _MANY:
+    async def gather(self, first: Sequence[BusRecord], came_meanwhile: More) -> list[BusRecord]:
+        """Let more come while the reader is not behind; return all. A closing one waits for none.
+
+        `came_meanwhile` hands out what is here already, at most so many.
+        """
+        records = list(first)
+        for _ in range(_GATHERINGS_MAX):
+            if is_behind(records, time.time()):
+                break
             await self._pause(GATHER_S)
-        return max(RECORDS_MAX - len(records), 0)
+            more = await came_meanwhile(RECORDS_MAX - len(records))
+            records += more
+            if len(more) < _MANY:
+                break
+        return records
 
     async def take(self, records: Sequence[BusRecord]) -> bool:
         """Return whether the batch is durable; wait, until closed, for a ledger that is away."""
@@ -96,8 +117,8 @@ class ReportReader:
         now_s = time.monotonic()
         if any(record.topic == topics.SIGNALS for record in records):
             self._signal_at_s = now_s
-        lively = now_s - self._signal_at_s < _LIVELY_S
-        await self._pause(rest_s(len(records), took_s, lively=lively))
+        if is_behind(records, time.time()):
+            await self._pause(rest_s(took_s, lively=now_s - self._signal_at_s < _LIVELY_S))
 
     async def _kept(self, orders: list[OrderNews], found: Gathered, oldest_ms: int) -> bool:
         failures = 0

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from uuid_utils import uuid7
@@ -12,7 +12,7 @@ from libs.runtime.outbox import OutboxMessage
 from libs.trading.events import OrderChanged
 from services.signal.report_events import OrderNews, PublishedSignal
 from services.signal.report_forgetting import ROWS_MAX, forget_old
-from services.signal.report_reader import RECORDS_MAX, ReportReader, rest_s
+from services.signal.report_reader import RECORDS_MAX, ReportReader, is_behind, rest_s
 from tests.factories import NOON, a_signal, an_order_changed
 from tests.unit.services.signal.test_report_events import UUIDS
 
@@ -128,23 +128,68 @@ async def test_many_orders_let_others_have_their_turn() -> None:
 
 
 def test_a_reader_that_is_behind_leaves_the_machine_half_of_the_time() -> None:
-    assert rest_s(RECORDS_MAX, 0.05, lively=False) == 0.05
+    assert rest_s(0.05, lively=False) == 0.05
 
 
 def test_a_reader_that_is_behind_leaves_most_of_the_time_to_signals() -> None:
-    assert rest_s(RECORDS_MAX, 0.05, lively=True) == pytest.approx(0.15)
+    assert rest_s(0.05, lively=True) == pytest.approx(0.15)
 
 
-def test_a_reader_that_is_not_behind_has_rested_while_it_gathered() -> None:
-    assert rest_s(10, 0.05, lively=True) == 0
+@pytest.mark.parametrize(
+    ("records", "age_s", "behind"),
+    [(1, 0, False), (100, 2.5, False), (100, 60, True), (RECORDS_MAX, 0, True)],
+)
+def test_what_is_old_or_a_whole_batch_was_waiting(records: int, age_s: float, behind: bool) -> None:
+    assert is_behind([event_record()] * records, NOON.timestamp() + age_s) is behind
 
 
-async def test_a_batch_is_bounded_by_its_number() -> None:
-    reader = ReportReader(StorageInMemory())
-    reader.close()
+@dataclass
+class BusThatHas:
+    """Hands out what came meanwhile, one gathering after the other."""
 
-    assert await reader.gather([event_record()] * 10) == RECORDS_MAX - 10
-    assert await reader.gather([event_record()] * RECORDS_MAX) == 0
+    gatherings: list[int]
+    asked: list[int] = field(default_factory=list)
+
+    async def __call__(self, most: int) -> list[RecordOfKafka]:
+        self.asked.append(most)
+        return [fresh_record()] * min(self.gatherings.pop(0), most)
+
+
+def fresh_record() -> RecordOfKafka:
+    """Make a record that is never old, however long the test takes."""
+    return replace(event_record(), timestamp=2**43)
+
+
+def old_record() -> RecordOfKafka:
+    return replace(event_record(), timestamp=1)
+
+
+@pytest.mark.parametrize(
+    ("gatherings", "asked", "together"),
+    [
+        ([0, 999], 1, 10),
+        ([30, 999], 1, 40),
+        # A signal fans out: once more, and no third time.
+        ([900, 1_100, 999], 2, 2_010),
+        ([RECORDS_MAX, 999], 1, RECORDS_MAX),
+    ],
+)
+async def test_a_batch_is_what_gathered_and_is_bounded(
+    gatherings: list[int], asked: int, together: int
+) -> None:
+    reader, bus = ReportReader(StorageInMemory()), BusThatHas(gatherings)
+    reader.close()  # So that it waits for nothing.
+
+    records = await reader.gather([fresh_record()] * 10, bus)
+
+    assert (len(bus.asked), len(records)) == (asked, together)
+
+
+async def test_a_reader_that_is_behind_gathers_nothing() -> None:
+    bus = BusThatHas([999])
+
+    assert await ReportReader(StorageInMemory()).gather([old_record()], bus) == [old_record()]
+    assert bus.asked == []
 
 
 async def test_a_closing_reader_neither_gathers_nor_rests() -> None:
@@ -152,8 +197,8 @@ async def test_a_closing_reader_neither_gathers_nor_rests() -> None:
     reader.close()
 
     async with asyncio.timeout(30):
-        await reader.gather([event_record()])
-        await reader.rest([event_record()] * RECORDS_MAX, 3_600)
+        await reader.gather([fresh_record()], BusThatHas([0]))
+        await reader.rest([old_record()], 3_600)
 
 
 async def test_old_rows_are_deleted_a_little_at_a_time_whatever_fails() -> None:

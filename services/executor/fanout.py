@@ -289,26 +289,22 @@ class _Decisions:
         limits, sizing = follow.limits, follow.sizing
         whole = self.account_limits.get(follow.account_id, NO_LIMITS)
         entry = self._entry(environment)
-        counts = not (_COUNTS.isdisjoint(limits.rules) and _COUNTS.isdisjoint(whole.rules))
-        if counts or sizing.mode in SIZED_BY_MONEY:
-            return self._decide(entry, follow, whole)
-        if entry.side is Side.SELL and not limits.short_allowed:
-            return self._decide(entry, follow, whole)
-        key = (environment, id(sizing), id(limits), id(whole))
-        known = self._alike.get(key)
-        if known is None:
-            known = self._alike[key] = decide(entry, sizing, limits, account_limits=whole)
-        return known
-
-    def _decide(self, entry: Entry, follow: Follow, whole: Limits) -> tuple[int, ...] | Refusal:
+        may_be_short = entry.side is Side.SELL and not limits.short_allowed
+        asks_account = may_be_short or sizing.mode in SIZED_BY_MONEY or _counts(whole)
+        asks_follow = _counts(limits)
+        if not (asks_account or asks_follow):
+            key = (environment, id(sizing), id(limits), id(whole))
+            known = self._alike.get(key)
+            if known is None:
+                known = self._alike[key] = decide(entry, sizing, limits, account_limits=whole)
+            return known
+        account_id, unknown = follow.account_id, NOTHING_KNOWN
         return decide(
             entry,
-            follow.sizing,
-            follow.limits,
-            account=self.standings.of_account(follow.account_id),
-            follow=NOTHING_KNOWN
-            if _COUNTS.isdisjoint(follow.limits.rules)
-            else self.standings.of_follow(follow),
+            sizing,
+            limits,
+            account=self.standings.of_account(account_id) if asks_account else unknown,
+            follow=self.standings.of_follow(follow) if asks_follow else unknown,
             account_limits=whole,
         )
 
@@ -330,6 +326,10 @@ class _Decisions:
                 entry = replace(entry, price=fitted.terms.limit_price)
             known = self._entries[environment] = entry
         return known
+
+
+def _counts(limits: Limits) -> bool:
+    return not _COUNTS.isdisjoint(limits.rules)
 
 
 def _asks_price(follow: Follow, terms: OrderTerms, whole: Limits) -> bool:

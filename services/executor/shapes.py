@@ -26,7 +26,7 @@ _UNCOPIED = {
     OrderExtra.ATTACHED_EXITS: SkipReason.ATTACHED_EXITS,
 }
 
-_ShapeKey = tuple[Environment, str | None, Side, int, str | None, str]
+_ShapeKey = tuple[Environment, str | None, Side, int, str | None, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +78,8 @@ class Shapes:
     ) -> Shape:
         environment = account.environment if account else Environment.PAPER
         algo_id = account.algo_id_of(self.signal.strategy_id) if account else None
-        reason, message = (refusal.reason, sentence(*refusal)) if refusal else (None, "")
-        key = (environment, algo_id, side, quantity, reason, message)
+        reason, figures = (refusal.reason, refusal.figures) if refusal else (None, {})
+        key = (environment, algo_id, side, quantity, reason, tuple(figures.values()))
         known = self._shapes.get(key)
         if known is not None:
             return known
@@ -99,8 +99,8 @@ class Shapes:
             ),
             state=OrderState.SKIPPED if refusal else OrderState.PLANNED,
             reason=reason,
-            message=message,
-            figures=(refusal.figures or None) if refusal else None,
+            message=sentence(*refusal) if refusal else "",
+            figures=figures or None,
         )
         return shape
 

@@ -39,8 +39,9 @@ class ExitOrder:
     """An order as far as another try of it must know it.
 
     `cancelled` tells that its master asked for its end, `settled` that what it left was closed
-    since, some other way. `by_hand` is what the account's owner
-    closed since of deliveries; of other products such trades stand in the position.
+    since, some other way. `by_hand` is what the account's owner closed since of deliveries; of
+    other products such trades stand in the position. `older` is the net of what came before an exit
+    that found nothing to close: what was entered later is no concern of it.
     """
 
     order_id: str
@@ -60,6 +61,7 @@ class ExitOrder:
     cancelled: bool
     settled: bool = False
     by_hand: int = 0
+    older: int | None = None
 
     @property
     def unfilled(self) -> int | None:
@@ -82,6 +84,8 @@ def still_open(order: ExitOrder, mine: Opened, elsewhere: int | None) -> int:
     waits_for_others = order.reason == SkipReason.CLOSED_ELSEWHERE
     book = mine if waits_for_others else replace(mine, closing=0)
     left = max(book.left(order.product, elsewhere) - order.by_hand, 0)
+    if order.older is not None:
+        left = min(left, abs(order.older))
     return left if order.unfilled is None else min(left, order.unfilled)
 
 

@@ -32,9 +32,16 @@ _CANCELLED = """EXISTS (SELECT FROM executor.commands c
 _SETTLED = """EXISTS (SELECT FROM executor.alarms a
     WHERE a.name = 'EXIT_FAILED' AND a.subject = 'order:' || o.order_id
         AND a.cleared_at >= o.changed_at)"""
+# What the strategy holds that an exit which closed nothing should have: what came before it.
+_OLDER = """CASE WHEN o.reason = 'CLOSED_ELSEWHERE' THEN coalesce((
+    SELECT sum(CASE e.side WHEN 'BUY' THEN e.filled_quantity ELSE -e.filled_quantity END)
+    FROM executor.orders e
+    WHERE e.account_id = o.account_id AND e.filled_quantity > 0 AND e.seq <= o.seq
+        AND (e.strategy_id, e.instrument, e.product) = (o.strategy_id, o.instrument, o.product)
+    ), 0)::bigint END"""
 _COLUMNS = f"""o.order_id, o.action, o.state, o.reason, o.message, o.account_id, o.user_id,
     o.broker, o.shard, o.environment, o.instrument, o.product, o.quantity, o.filled_quantity,
-    {_CANCELLED} AS cancelled, {_SETTLED} AS settled, {_BY_HAND} AS by_hand"""
+    {_CANCELLED} AS cancelled, {_SETTLED} AS settled, {_BY_HAND} AS by_hand, {_OLDER} AS older"""
 _NET = "sum(CASE side WHEN 'BUY' THEN filled_quantity ELSE -filled_quantity END)::bigint"
 _CLOSING = """sum(CASE WHEN action = 'EXIT' AND state IN
         ('PLANNED', 'HELD', 'SENDING', 'UNKNOWN', 'ACKED', 'OPEN', 'PARTIAL')
@@ -371,6 +378,7 @@ def _exit(row: asyncpg.Record) -> ExitOrder:
         cancelled=row["cancelled"],
         settled=row["settled"],
         by_hand=row["by_hand"],
+        older=row["older"],
     )
 
 

@@ -57,6 +57,21 @@ async def test_an_exit_that_was_never_sent_raises_the_alarm_too(room: Room) -> N
     assert word.figures["why"] == "The broker account is disconnected."
 
 
+async def test_what_is_entered_later_is_no_concern_of_an_exit_that_found_nothing(
+    room: Room,
+) -> None:
+    await room.exit("FILLED", "ACKED")
+    await room.fill("FILLED", "FILLED")
+    await room.exit("FILLED", "FILLED", "SKIPPED/CLOSED_ELSEWHERE")
+    await room.world.emit_and_hear()
+    await room.world.until("FILLED", "FILLED", "SKIPPED/CLOSED_ELSEWHERE", "ACKED")
+    await room.fill("FILLED", "FILLED", "SKIPPED/CLOSED_ELSEWHERE", "FILLED")
+
+    await room.world.replica.reconciliation.standing.tell()
+
+    assert await room.alarms() == []
+
+
 async def test_an_exit_that_found_nothing_left_is_no_failure(room: Room) -> None:
     await room.exit("FILLED", "ACKED")
     await room.fill("FILLED", "FILLED")

@@ -144,6 +144,8 @@ class PyreqwestTransport:
             .default_headers(self._headers)
             .user_agent(USER_AGENT)
             .http1_only()
+            # One thread would stand still with every answer that waits for Python's attention.
+            .runtime_multithreaded(True)
             .https_only(self._https_only)
             .follow_redirects(False)
             .referer(False)

@@ -1,5 +1,6 @@
 """Builds the parts of one replica around one pool: memory, ledger, lanes, flow, loops."""
 
+import gc
 import os
 import secrets
 import socket
@@ -263,6 +264,8 @@ class _Memory:
             await gateway.warm([s for s in fresh if s.environment is environment])
             if (market := self.gateways.market(environment)) is not None:
                 await market.warm()
+        # What was loaded stays: a collection in the middle of a fan-out need not look through it.
+        gc.freeze()
 
     def forget(self, shards: Iterable[int]) -> None:
         lost = self.followers.drop(shards)

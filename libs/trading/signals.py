@@ -48,9 +48,8 @@ class Signal:
     left to close before, and followers close the same share of what they have left; without it
     entries at work are cancelled and all is closed. A PLACE with `filled_after` copies fills of an
     order of `terms.quantity`: the part from `filled_before` on. `extras` is what the master's order
-    had and a copy may not have.
-    `master_price` is what the master traded at and `master_equity` what the strategy is traded
-    with, in rupees, where the master says so.
+    had and a copy may not have. `master_price` is what the master traded at and `master_equity`
+    what the strategy is traded with, in rupees, where the master says so.
     """
 
     signal_id: str

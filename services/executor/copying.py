@@ -150,13 +150,12 @@ class Copying:
         await page.finish(exits, self.shards)
         if self.signal.held_quantity is None:
             # What these fill before their cancel takes hold is closed when they have ended.
-            at_broker = [o for o in entries if o.state not in SENDABLE | TERMINAL]
-            await page.expect_late(at_broker)
+            await page.expect_late(_at_broker(entries))
 
     async def _cancel(self, page: Page, orders: Sequence[PlacedOrder]) -> None:
         unsent = [order.order_id for order in orders if order.state in SENDABLE]
         await page.cancel_unsent(unsent, self.shards)
-        await page.add_cancels([o for o in orders if o.state not in SENDABLE | TERMINAL])
+        await page.add_cancels(_at_broker(orders))
 
     async def _modify(self, page: Page, follows: Sequence[Follow], quotes: Quotes) -> None:
         by_id = {follow.follow_id: follow for follow in follows}
@@ -179,3 +178,8 @@ class Copying:
                 changes += [pair for pair in both if pair[0].state not in TERMINAL]
         await page.change_unsent([pair for pair in changes if pair[0].state in SENDABLE])
         await page.add_changes([pair for pair in changes if pair[0].state not in SENDABLE])
+
+
+def _at_broker(orders: Sequence[PlacedOrder]) -> list[PlacedOrder]:
+    """Keep those that were sent and have not ended, as far as is known."""
+    return [order for order in orders if order.state not in SENDABLE | TERMINAL]

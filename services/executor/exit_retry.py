@@ -1,4 +1,4 @@
-"""Which exits failed, what a person is told of one, and whether it may be tried again. Pure.
+"""Which exits failed, what a person is told of one, and what another try of it may close. Pure.
 
 A retry is another order, decided anew: it closes what the failed one left, and never opens
 anything. While the first may still be alive there is none.

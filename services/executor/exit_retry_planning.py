@@ -1,5 +1,7 @@
 """Turns the wish to try an exit again into an order: planned like a signal for one follower.
 
+So is what entries filled after the exit of everything that should have closed it.
+
 By the replica that serves the account, because only it knows what the account holds and what the
 instrument costs. A wish is decided once: as an order, or with the reason why there is none.
 """

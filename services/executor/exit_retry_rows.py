@@ -1,4 +1,4 @@
-"""SQL of exits that failed: which there are, who wants one tried again, and the order that does."""
+"""SQL of exits that failed or came too early: which there are, who wants what, the new order."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -85,7 +85,7 @@ GROUP BY account_id, instrument
 _ORDER = f"SELECT {_COLUMNS} FROM executor.orders o WHERE o.order_id = $1"
 _RETRIES = """
 SELECT order_id FROM executor.orders
-WHERE retry_of = $1 AND leg >= $2 AND leg < $2 + 100 ORDER BY leg
+WHERE retry_of = $1 AND leg >= $2 AND leg < $2 + $3 ORDER BY leg
 """
 # A wish that nobody heard in time stands in nobody's way.
 _GIVE_UP = """
@@ -112,8 +112,8 @@ FROM executor.exit_retries r JOIN executor.orders o USING (order_id)
 CROSS JOIN LATERAL (SELECT coalesce(sum(e.filled_quantity), 0)::bigint AS filled,
         coalesce(bool_and(e.state = ANY($4::text[])), true) AS ended
     FROM executor.orders e WHERE e.order_id = ANY(r.entries)) AS late
-WHERE r.broker = $1 AND r.shard = ANY($2::int[])
-    AND (r.state = 'ASKED' AND r.expires_at > clock_timestamp() OR r.state = 'WAITS' AND late.ended)
+WHERE r.broker = $1 AND r.shard = ANY($2::int[]) AND r.expires_at > clock_timestamp()
+    AND (r.state = 'ASKED' OR r.state = 'WAITS' AND late.ended)
 ORDER BY r.asked_at LIMIT $3
 """
 _FORGET = "DELETE FROM executor.exit_retries WHERE retry_id = $1 AND state = 'WAITS'"
@@ -166,6 +166,8 @@ WHERE retry_id = $1 AND state IN ('ASKED', 'WAITS')
 """
 
 _ASKED_MAX = 100
+# Above the legs of any order that was cut into slices.
+_LATE_LEGS = 100
 _BOOK_KEY = ("strategy_id", "instrument", "product", "account_id")
 _AGAIN = "Tried again by hand: order {order_id} did not close all it should."
 _LATE = "Closes what was filled after the exit: order {order_id}."
@@ -242,7 +244,7 @@ class RetryRows:
 
     async def retries(self, order_id: str) -> list[str]:
         """Name the orders that try this one again."""
-        return [row["order_id"] for row in await self.pool.fetch(_RETRIES, order_id, 0)]
+        return [row["order_id"] for row in await self.pool.fetch(_RETRIES, order_id, 0, _LATE_LEGS)]
 
     async def ask(self, order: ExitOrder, by: str, *, lives_s: float) -> str | None:
         """Write a wish down, or find the one that stands. None when it was decided just now."""
@@ -295,7 +297,7 @@ class RetryPage:
         """
         order_id = self.wish.order_id
         await self.connection.execute(_LOCK, order_id)
-        if await self.connection.fetch(_RETRIES, order_id, self._first_leg):
+        if await self.connection.fetch(_RETRIES, order_id, self._first_leg, _LATE_LEGS):
             return None
         row = await self.connection.fetchrow(_ORDER, order_id)
         book = await self.connection.fetchrow(_OPENED, order_id)
@@ -342,7 +344,7 @@ class RetryPage:
     @property
     def _first_leg(self) -> int:
         """What closes late fills stands beside what a person tried again, and is no slice of it."""
-        return 0 if self.wish.late is None else 100
+        return 0 if self.wish.late is None else _LATE_LEGS
 
     async def forget(self) -> None:
         """Nothing was late: the exit may still be tried again by hand."""

@@ -95,6 +95,19 @@ async def test_where_nothing_was_late_nothing_is_sent_or_kept(world: World) -> N
     assert (sold(world), waiting) == ([], 0)
 
 
+async def test_an_exit_closes_nothing_after_its_day(world: World) -> None:
+    await world.a_follower()
+    async with running(world.replica):
+        await left_while_filling(world, 0, "ACKED", "SKIPPED/CLOSED_ELSEWHERE")
+        await world.owner.execute("UPDATE executor.exit_retries SET expires_at = clock_timestamp()")
+        world.broker.fill()
+        await world.read_book()
+        await world.until("FILLED", "SKIPPED/CLOSED_ELSEWHERE")
+        await world.replica.reconciliation.exit_retries.plan_asked()
+
+    assert sold(world) == []
+
+
 async def test_what_cannot_be_closed_is_an_exit_that_failed(world: World) -> None:
     follow = await world.a_follower()
     async with running(world.replica):
